@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from dagflow.exceptions import ConfigurationError, UnknownSettingError
@@ -33,7 +32,7 @@ __all__ = [
 ]
 
 ENV_PREFIX = "DAGFLOW"
-DEFAULT_CONFIG = Path(__file__).with_name("config.toml")
+DEFAULT_CONFIG = os.path.join(os.path.dirname(__file__), "config.toml")
 USER_CONFIG = "~/.dagflow/config.toml"
 MAX_REFERENCE_DEPTH = 10
 """How often a reference may lead to another one; more is taken for a circle."""
@@ -182,11 +181,12 @@ def _place(settings: dict[str, Any], path: CompoundKey, value: Any) -> None:
     _at(settings, path[:-1])[path[-1]] = value
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: str) -> dict[str, Any]:
     import tomllib
 
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with open(path, "rb") as stream:
+            return tomllib.load(stream)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}. Correct or remove the file.") from error
     except OSError as error:
@@ -210,17 +210,19 @@ def _apply_task_defaults(settings: Config) -> None:
 
 
 def load_configuration(
-    path: str | Path, user_config_path: str | Path | None = None, env_var_prefix: str | None = None
+    path: str | os.PathLike[str],
+    user_config_path: str | os.PathLike[str] | None = None,
+    env_var_prefix: str | None = None,
 ) -> Config:
     """
     Read *path*, lay the user's file (if it exists) and the environment over it, and resolve references.
 
     A file that is not TOML, or a key that is the name of a mapping method, is a ``ValueError`` that names it.
     """
-    settings = _read_toml(Path(path))
+    settings = _read_toml(os.fspath(path))
     if user_config_path is not None:
-        user_file = Path(_expanded(str(user_config_path)))
-        if user_file.is_file():
+        user_file = _expanded(os.fspath(user_config_path))
+        if os.path.isfile(user_file):
             settings = merge_dicts(settings, _read_toml(user_file))
     if env_var_prefix:
         settings = merge_dicts(settings, _from_environment(env_var_prefix, os.environ))

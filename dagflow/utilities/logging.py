@@ -55,8 +55,8 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
     @property
     def stream(self) -> TextIO:  # type: ignore[override]
         """Standard output as it is now; behind a task's captured prints, the real one."""
-        current: Any = sys.stdout
-        return getattr(current, "behind_task_prints", current)
+        real: TextIO = getattr(sys.stdout, "behind_task_prints", sys.stdout)
+        return real
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write *record*; a process without standard output drops it."""

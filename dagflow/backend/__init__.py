@@ -1,0 +1,1 @@
+"""Views of what a server knows, and what a run under a server needs."""
