@@ -1,0 +1,83 @@
+"""
+dagflow: write a flow of tasks, run it anywhere.
+
+Everything here is loaded on first use, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dagflow import (
+        agent as agent,
+        artifacts as artifacts,
+        backend as backend,
+        client as client,
+        core as core,
+        engine as engine,
+        environments as environments,
+        executors as executors,
+        run_configs as run_configs,
+        schedules as schedules,
+        serialization as serialization,
+        storage as storage,
+        tasks as tasks,
+        triggers as triggers,
+        utilities as utilities,
+    )
+    from dagflow.client import Client as Client
+    from dagflow.configuration import config as config
+    from dagflow.core.annotations import flatten as flatten, mapped as mapped, unmapped as unmapped
+    from dagflow.core.flow import Flow as Flow
+    from dagflow.core.parameter import Parameter as Parameter
+    from dagflow.core.task import Task as Task
+    from dagflow.tasks.control_flow.case import case as case
+    from dagflow.tasks.core.resource_manager import resource_manager as resource_manager
+    from dagflow.utilities.context import context as context
+    from dagflow.utilities.tasks import apply_map as apply_map, tags as tags, task as task
+
+__version__ = "0.1.0"
+
+_NAMES = {
+    "Client": "client",
+    "Flow": "core.flow",
+    "Parameter": "core.parameter",
+    "Task": "core.task",
+    "apply_map": "core.apply_map",
+    "case": "tasks.control_flow.case",
+    "config": "configuration",
+    "context": "utilities.context",
+    "flatten": "core.annotations",
+    "mapped": "core.annotations",
+    "resource_manager": "tasks.core.resource_manager",
+    "tags": "utilities.tasks",
+    "task": "utilities.tasks",
+    "unmapped": "core.annotations",
+}
+_MODULES = (
+    "agent", "artifacts", "backend", "client", "core", "engine", "environments", "executors", "run_configs",
+    "schedules", "serialization", "storage", "tasks", "triggers", "utilities",
+)  # fmt: skip
+
+__all__ = ["__version__", *_NAMES, *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _NAMES:
+        value = getattr(import_module(f"dagflow.{_NAMES[name]}"), name)
+    elif name in _MODULES:
+        value = import_module(f"dagflow.{name}")
+    else:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, __all__, n=1)
+        raise AttributeError(f"dagflow has no {name!r}" + (f"; did you mean {near[0]!r}?" if near else "."))
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,740 @@
+"""
+Flows: a thin writer over a networkx multigraph.
+
+Tasks are the nodes, :class:`~dagflow.core.edge.Edge` objects ride on the edges. Building a flow runs nothing and reads
+nothing from the outside world. What is derived from the graph is computed on first use and forgotten when the graph
+changes. The public names and their meaning are those of Prefect 0.15.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from dagflow.configuration import config
+from dagflow.core.annotations import EdgeAnnotation
+from dagflow.core.binding import is_usable_key
+from dagflow.core.blame import user_location
+from dagflow.core.conversion import as_task, contains_task
+from dagflow.core.edge import Edge
+from dagflow.core.parameter import Parameter
+from dagflow.core.slugs import SlugCounter
+from dagflow.core.task import Task, checked_handlers
+from dagflow.exceptions import CycleError
+from dagflow.utilities.context import Layer, context, current_layer, pop_layer, push_layer
+from dagflow.utilities.logging import get_logger
+
+if TYPE_CHECKING:
+    import logging
+
+    from dagflow.engine.state import State
+
+__all__ = ["Flow"]
+
+
+class Flow:
+    """
+    A graph of tasks with a name.
+
+    Args:
+        name: what the flow is called.
+        schedule: when :meth:`run` runs it.
+        executor: where its tasks run by default.
+        environment: inert; Prefect 0.15's predecessor of *run_config* and *executor*.
+        run_config: how a backend starts it.
+        storage: where its code is kept.
+        tasks: tasks to add.
+        edges: edges to add, their tasks included.
+        reference_tasks: the tasks that decide whether a run succeeded; default those without downstream tasks.
+        state_handlers: called as ``handler(flow, old_state, new_state)``.
+        on_failure: called as ``on_failure(flow, state)``.
+        validate: check *edges* as they are added; default ``config.flows.eager_edge_validation``.
+        result: where tasks without a result of their own write.
+        terminal_state_handler: called as ``handler(flow, state, reference_task_states)`` with the final state.
+
+    Raises:
+        ValueError: without a name, or for a reference task that is not in the flow.
+        TypeError: when *state_handlers* is not a list or tuple.
+
+    >>> from dagflow.utilities.tasks import task
+    >>> with Flow("sums") as flow:
+    ...     total = task(lambda x, y: x + y, name="add")(1, 2)
+    >>> flow, flow.slugs[total]
+    (<Flow: name="sums">, 'add-1')
+    """
+
+    def __init__(
+        self,
+        name: str,
+        schedule: Any = None,
+        executor: Any = None,
+        environment: Any = None,
+        run_config: Any = None,
+        storage: Any = None,
+        tasks: Iterable[Task] | None = None,
+        edges: Iterable[Edge] | None = None,
+        reference_tasks: Iterable[Task] | None = None,
+        state_handlers: Sequence[Callable[..., State | None]] | None = None,
+        on_failure: Callable[..., Any] | None = None,
+        validate: bool | None = None,
+        result: Any = None,
+        terminal_state_handler: Callable[..., State | None] | None = None,
+    ) -> None:
+        if not name:
+            raise ValueError(f"A flow needs a name, found {name!r}{user_location()}. Write Flow('my flow').")
+        self.name = name
+        self.schedule = schedule
+        self.executor = executor
+        self.environment = environment
+        self.run_config = run_config
+        self.storage = storage
+        self.result = result
+        self.state_handlers = checked_handlers(state_handlers, on_failure, f"Flow {name!r}")
+        self.terminal_state_handler = terminal_state_handler
+        self.slugs: dict[Task, str] = {}
+        self.constants: defaultdict[Task, dict[str, Any]] = defaultdict(dict)
+        self._is_scratch = False
+        self._start_graph()
+        for task in tasks or ():
+            self.add_task(task)
+        for edge in edges or ():
+            self._add_given_edge(edge, validate)
+        if reference_tasks is not None:
+            self.set_reference_tasks(reference_tasks)
+
+    def _start_graph(self) -> None:
+        import networkx
+
+        self._graph: Any = networkx.MultiDiGraph()
+        self._slugs_taken: set[str] = set()
+        self._slug_counter = SlugCounter()
+        self._reference_tasks: set[Task] | None = None
+        self._helpers: set[Task] = set()
+        self._derived: dict[str, Any] = {}
+        self._open: list[Any] = []
+        self._made: dict[int, Task] = {}
+
+    @classmethod
+    def _scratch(cls, name: str) -> Flow:
+        """Return an empty flow whose edges will be mapped when they are copied elsewhere."""
+        flow = Flow(name)
+        flow._is_scratch = True
+        return flow
+
+    # --- containers ------------------------------------------------------------------------------------------
+
+    @property
+    def logger(self) -> logging.Logger:
+        """The logger ``dagflow.<name>``."""
+        return get_logger(self.name)
+
+    @property
+    def tasks(self) -> set[Task]:
+        """The tasks."""
+        return self._once("tasks", lambda: set(self._graph))  # type: ignore[no-any-return]
+
+    @property
+    def edges(self) -> set[Edge]:
+        """The edges."""
+        return self._once("edges", lambda: set(self._ordered_edges()))  # type: ignore[no-any-return]
+
+    def _ordered_edges(self) -> Iterator[Edge]:
+        return (edge for _, _, edge in self._graph.edges(data="edge"))
+
+    def _once(self, name: str, compute: Callable[[], Any]) -> Any:
+        found = self._derived.get(name)
+        if found is None:
+            found = self._derived[name] = compute()
+        return found
+
+    def _changed(self) -> None:
+        if self._derived:
+            self._derived = {}
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self.sorted_tasks())
+
+    def __repr__(self) -> str:
+        return f'<Flow: name="{self.name}">'
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return False
+        assert isinstance(other, Flow)
+        return (self.name, self.tasks, self.edges, self.reference_tasks()) == (
+            other.name,
+            other.tasks,
+            other.edges,
+            other.reference_tasks(),
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    # --- the with block --------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Flow:
+        if not self._open:
+            self._made = {}
+        token = push_layer(Layer(current_layer(), {"flow": self, "case": None, "resource": None}))
+        self._open.append(token)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pop_layer(self._open.pop())
+        if self._open:
+            return
+        unused = [task for task in self._made.values() if task not in self.slugs]
+        self._made = {}
+        if kind is None and unused:
+            names = ", ".join(repr(task) for task in unused)
+            warnings.warn(
+                f"Tasks were made in the block of flow {self.name!r} but never added to it: {names}. "
+                "Call them, or add them with flow.add_task(...).",
+                stacklevel=2,
+            )
+
+    def _note_made(self, task: Task) -> None:
+        """Remember a task made while the block is open, to warn when it is forgotten."""
+        if self._open:
+            self._made[id(task)] = task
+
+    def _note_copied(self, task: Task) -> None:
+        self._made.pop(id(task), None)
+        if task in self.slugs and (self._graph.pred[task] or self._graph.succ[task]):
+            warnings.warn(
+                f"Task {task.name!r} is copied although it has edges in flow {self.name!r}{user_location()}; the copy "
+                "has none of them. Call the task once and use what the call returned.",
+                stacklevel=4,
+            )
+
+    # --- adding ----------------------------------------------------------------------------------------------
+
+    def add_task(self, task: Task) -> Task:
+        """
+        Add *task* and return it; adding it again changes nothing.
+
+        Raises:
+            TypeError: for anything but a task instance.
+            ValueError: when its slug is taken.
+        """
+        if task.__class__ is not None and not isinstance(task, Task):
+            raise TypeError(
+                f"Flow {self.name!r} takes task instances, found {task!r}{user_location()}."
+                + (" Make an instance of the class." if isinstance(task, type) else "")
+            )
+        slugs = self.slugs
+        if task in slugs:
+            return task
+        slug = task.slug
+        if slug is None:
+            slug = self._slug_counter.next_for(task, self._slugs_taken)
+        elif slug in self._slugs_taken:
+            raise ValueError(
+                f"Flow {self.name!r} already has a task with the slug {slug!r}{user_location()}. "
+                "Slugs and parameter names are unique in a flow: give another one."
+            )
+        slugs[task] = slug
+        self._slugs_taken.add(slug)
+        self._graph.add_node(task)
+        if self._derived:
+            self._derived = {}
+        self._join_blocks(task)
+        return task
+
+    def _join_blocks(self, task: Task) -> None:
+        """Let the open ``case`` and resource manager blocks know of *task*."""
+        for kind in ("case", "resource"):
+            block = context.get(kind)
+            if block is not None:
+                block.add_task(task, self)
+
+    def add_edge(
+        self,
+        upstream_task: Any,
+        downstream_task: Any,
+        key: str | None = None,
+        mapped: bool = False,
+        flattened: bool = False,
+        validate: bool | None = None,
+    ) -> Edge:
+        """
+        Make *downstream_task* wait for *upstream_task*, adding both.
+
+        Args:
+            upstream_task: a task or a value; a plain value with a key becomes a constant of the downstream task.
+            downstream_task: a task.
+            key: the argument that receives the upstream result.
+            mapped: map over it.
+            flattened: remove one level of nesting first.
+            validate: check the key and look for cycles at once.
+
+        Raises:
+            ValueError: for a self-edge, a taken or unusable key, a parameter as downstream task, a cycle.
+            TypeError: for a key that ``run`` does not take, when validating.
+        """
+        downstream = as_task(downstream_task, flow=self)
+        if isinstance(upstream_task, EdgeAnnotation):
+            mapped = upstream_task.annotations.get("mapped", mapped)
+            flattened = upstream_task.annotations.get("flattened", flattened)
+            upstream_task = upstream_task.value
+        self._check_edge(upstream_task, downstream, key, mapped)
+        check = config.flows.eager_edge_validation if validate is None else validate
+        if check and key is not None:
+            self._check_key_is_accepted(downstream, key)
+        upstream = upstream_task if isinstance(upstream_task, Task) else as_task(upstream_task, flow=self)
+        self.add_task(downstream)
+        return self._connect(upstream, downstream, key, mapped, flattened, check)
+
+    def _connect(
+        self, upstream: Task, downstream: Task, key: str | None, mapped: bool, flattened: bool, check: bool = False
+    ) -> Edge:
+        edge = Edge(upstream, downstream, key, mapped, flattened)
+        if key is not None and not mapped and not flattened and upstream.is_constant and upstream not in self.slugs:
+            self._made.pop(id(upstream), None)
+            self.constants[downstream][key] = upstream.value  # type: ignore[attr-defined]
+            self._derived = {}
+            return edge
+        self.add_task(upstream)
+        name = (key, mapped, flattened)
+        self._graph.add_edge(upstream, downstream, key=name, edge=edge)
+        if self._derived:
+            self._derived = {}
+        if check:
+            self._roll_back_cycle(upstream, downstream, name)
+        return edge
+
+    def _check_edge(self, upstream: Any, downstream: Task, key: str | None, mapped: bool) -> None:
+        if mapped and self._is_scratch:
+            raise ValueError(
+                f"Task {downstream.name!r} is mapped inside a function given to apply_map{user_location()}: the whole "
+                "function is mapped already. Call the task plainly."
+            )
+        if upstream is downstream:
+            raise ValueError(f"Task {downstream.name!r} cannot wait for itself{user_location()}.")
+        if isinstance(downstream, Parameter):
+            raise ValueError(
+                f"Parameter {downstream.name!r} cannot have upstream tasks{user_location()}: its value is given when "
+                "the flow runs."
+            )
+        if key is not None:
+            if not is_usable_key(key):
+                raise ValueError(
+                    f"{key!r} cannot name an argument of task {downstream.name!r}{user_location()}: "
+                    "use a Python identifier."
+                )
+            self._check_key_is_free(downstream, key)
+
+    def _check_key_is_free(self, task: Task, key: str) -> None:
+        taken = task in self.constants and key in self.constants[task]
+        if not taken and task in self.slugs:
+            taken = any(name[0] == key for edges in self._graph.pred[task].values() for name in edges)
+        if taken:
+            raise ValueError(
+                f"Argument {key!r} of task {task.name!r} is bound already in flow {self.name!r}{user_location()}. "
+                "An argument takes one value."
+            )
+
+    def _check_key_is_accepted(self, task: Task, key: str) -> None:
+        if not task._binding().accepts(key):
+            raise TypeError(
+                f"Task {task.name!r} has no argument {key!r}{user_location()}; its run takes "
+                f"{task._binding().signature}."
+            )
+
+    def _roll_back_cycle(self, upstream: Task, downstream: Task, name: Any) -> None:
+        import networkx
+
+        if networkx.has_path(self._graph, downstream, upstream):
+            path = [*networkx.shortest_path(self._graph, downstream, upstream), downstream]
+            self._graph.remove_edge(upstream, downstream, key=name)
+            self._derived = {}
+            raise CycleError(self.name, [task.name for task in path])
+
+    def _add_given_edge(self, edge: Edge, validate: bool | None) -> None:
+        self.add_edge(
+            edge.upstream_task, edge.downstream_task, edge.key, edge.mapped, edge.flattened, validate=validate
+        )
+
+    def chain(self, *tasks: Any, validate: bool | None = None) -> list[Edge]:
+        """Make each task wait for the one before it; return the edges."""
+        return [self.add_edge(one, other, validate=validate) for one, other in zip(tasks, tasks[1:], strict=False)]
+
+    def set_dependencies(
+        self,
+        task: Any,
+        upstream_tasks: Iterable[Any] | None = None,
+        downstream_tasks: Iterable[Any] | None = None,
+        keyword_tasks: Mapping[str, Any] | None = None,
+        mapped: bool = False,
+        validate: bool | None = None,
+    ) -> None:
+        """
+        Add *task* with its dependencies.
+
+        Args:
+            task: the task; a plain value becomes a ``Constant``.
+            upstream_tasks: tasks to wait for.
+            downstream_tasks: tasks that wait for it; never mapped.
+            keyword_tasks: arguments of ``run``.
+            mapped: map over *upstream_tasks* and *keyword_tasks*.
+            validate: check keys and cycles at once.
+        """
+        member = self.add_task(as_task(task, flow=self))
+        for one in upstream_tasks or ():
+            self.add_edge(one, member, mapped=mapped, validate=validate)
+        for one in downstream_tasks or ():
+            self.add_edge(member, one, validate=validate)
+        for key, one in (keyword_tasks or {}).items():
+            self.add_edge(one, member, key=key, mapped=mapped, validate=validate)
+
+    def _bind(
+        self, task: Task, arguments: Mapping[str, Any], upstream_tasks: Iterable[Any] | None, mapped: bool
+    ) -> None:
+        """Add *task* with its arguments: :meth:`set_dependencies` without the checks a signature has made already."""
+        if mapped or upstream_tasks or config.flows.eager_edge_validation or task in self.slugs:
+            self.set_dependencies(task, upstream_tasks, keyword_tasks=arguments, mapped=mapped)
+            return
+        self.add_task(task)
+        for key, value in arguments.items():
+            if isinstance(value, Task):
+                if value is task:
+                    raise ValueError(f"Task {task.name!r} cannot wait for itself{user_location()}.")
+                self._connect(value, task, key, False, False)
+            elif contains_task(value):
+                self.add_edge(value, task, key)
+            else:
+                self.constants[task][key] = value
+
+    # --- looking ---------------------------------------------------------------------------------------------
+
+    def _neighbours(self, task: Task, direction: str) -> Any:
+        if task not in self.slugs:
+            raise ValueError(f"Task {getattr(task, 'name', task)!r} is not in flow {self.name!r}{user_location()}.")
+        return getattr(self._graph, direction)[task]
+
+    def edges_to(self, task: Task) -> set[Edge]:
+        """Return the edges that end at *task*; ``ValueError`` when it is not in the flow."""
+        return {data["edge"] for edges in self._neighbours(task, "pred").values() for data in edges.values()}
+
+    def edges_from(self, task: Task) -> set[Edge]:
+        """Return the edges that start at *task*; ``ValueError`` when it is not in the flow."""
+        return {data["edge"] for edges in self._neighbours(task, "succ").values() for data in edges.values()}
+
+    def upstream_tasks(self, task: Task) -> set[Task]:
+        """Return the tasks that *task* waits for; ``ValueError`` when it is not in the flow."""
+        return set(self._neighbours(task, "pred"))
+
+    def downstream_tasks(self, task: Task) -> set[Task]:
+        """Return the tasks that wait for *task*; ``ValueError`` when it is not in the flow."""
+        return set(self._neighbours(task, "succ"))
+
+    def all_upstream_edges(self) -> dict[Task, set[Edge]]:
+        """Return for each task the edges that end there."""
+        return self._once("upstream", lambda: {task: self.edges_to(task) for task in self._graph})  # type: ignore[no-any-return]
+
+    def all_downstream_edges(self) -> dict[Task, set[Edge]]:
+        """Return for each task the edges that start there."""
+        return self._once("downstream", lambda: {task: self.edges_from(task) for task in self._graph})  # type: ignore[no-any-return]
+
+    def root_tasks(self) -> set[Task]:
+        """Return the tasks that wait for none."""
+        return {task for task, edges in self._graph.pred.items() if not edges}
+
+    def terminal_tasks(self) -> set[Task]:
+        """Return the tasks that none waits for."""
+        return {task for task, edges in self._graph.succ.items() if not edges}
+
+    def parameters(self) -> set[Parameter]:
+        """Return the parameters."""
+        return self._once("parameters", lambda: {task for task in self._graph if isinstance(task, Parameter)})  # type: ignore[no-any-return]
+
+    def reference_tasks(self) -> set[Task]:
+        """
+        Return the tasks that decide whether a run succeeded.
+
+        By default those that none waits for; the tasks a resource manager adds are passed over.
+        """
+        if self._reference_tasks is not None:
+            return set(self._reference_tasks)
+        return {
+            task
+            for task, followers in self._graph.succ.items()
+            if task not in self._helpers and all(one in self._cleanups() for one in followers)
+        }
+
+    def _cleanups(self) -> set[Task]:
+        return self._once(  # type: ignore[no-any-return]
+            "cleanups", lambda: {task for task in self._helpers if getattr(task, "is_cleanup", False)}
+        )
+
+    def set_reference_tasks(self, tasks: Iterable[Task]) -> None:
+        """
+        Choose the tasks that decide whether a run succeeded; an empty list restores the default.
+
+        Raises:
+            ValueError: for a task that is not in the flow.
+        """
+        chosen = list(tasks)
+        strangers = [task for task in chosen if task not in self.slugs]
+        if strangers:
+            raise ValueError(
+                f"Reference tasks must be in flow {self.name!r}; {strangers[0]!r} is not{user_location()}. "
+                "Add it first; what a call of a task returns is what belongs to the flow."
+            )
+        self._reference_tasks = set(chosen) or None
+        self._changed()
+
+    def get_tasks(
+        self,
+        name: str | None = None,
+        slug: str | None = None,
+        tags: Iterable[str] | None = None,
+        task_type: type | None = None,
+    ) -> list[Task]:
+        """Return the tasks that match all the criteria given; *tags* asks for at least those tags."""
+        wanted = set(tags or ())
+        return [
+            task
+            for task in self._graph
+            if (name is None or task.name == name)
+            and (slug is None or self.slugs[task] == slug)
+            and wanted <= task.tags
+            and (task_type is None or isinstance(task, task_type))
+        ]
+
+    def sorted_tasks(self, root_tasks: Iterable[Task] | None = None) -> tuple[Task, ...]:
+        """
+        Return the tasks, each after those it waits for; ties keep the order in which tasks were added.
+
+        Args:
+            root_tasks: return only these and what is downstream of them.
+
+        Raises:
+            CycleError: when tasks wait for each other.
+            ValueError: for a root that is not in the flow.
+        """
+        from dagflow.core.sorting import reachable, topological
+
+        order: tuple[Task, ...] = self._once("sorted", lambda: topological(self._graph, self.name))
+        if root_tasks is None:
+            return order
+        roots = list(root_tasks)
+        for root in roots:
+            self._neighbours(root, "succ")
+        keep = reachable(self._graph, roots)
+        return tuple(task for task in order if task in keep)
+
+    def validate(self) -> None:
+        """
+        Check that the flow is acyclic and that its edges and reference tasks belong to it.
+
+        Raises:
+            ValueError: naming what is wrong.
+        """
+        self.sorted_tasks()
+        outside = [task for task in self._reference_tasks or () if task not in self.slugs]
+        if outside:
+            raise ValueError(f"Reference task {outside[0]!r} is not in flow {self.name!r}.")
+        strays = [task for task in self._graph if task not in self.slugs]
+        if strays:
+            raise ValueError(f"An edge of flow {self.name!r} leads to {strays[0]!r}, which is not in the flow.")
+
+    def check(self) -> Any:
+        """
+        Look for mistakes without running anything: cycles, missing arguments, type hints that cannot fit.
+
+        Returns:
+            a report: a list of findings, true when there is none.
+        """
+        from dagflow.core.check import check
+
+        return check(self)
+
+    # --- editing ---------------------------------------------------------------------------------------------
+
+    def copy(self) -> Flow:
+        """Return a copy that shares the tasks and nothing else."""
+        from dagflow.core.editing import copy_flow
+
+        return copy_flow(self)
+
+    def replace(self, old: Task, new: Any, validate: bool = True) -> None:
+        """
+        Put *new* in the place of *old*: edges, constants and references move over.
+
+        Raises:
+            ValueError: when *old* is not in the flow.
+        """
+        from dagflow.core.editing import replace_task
+
+        replace_task(self, old, new, validate)
+
+    def update(
+        self,
+        flow: Flow,
+        merge_parameters: bool = False,
+        validate: bool | None = None,
+        merge_reference_tasks: bool = False,
+    ) -> None:
+        """
+        Add the tasks, edges and constants of another flow.
+
+        Args:
+            flow: the other flow.
+            merge_parameters: let its parameters take the place of own ones with the same name.
+            validate: check keys and cycles at once.
+            merge_reference_tasks: add its reference tasks to the own ones.
+
+        Raises:
+            ValueError: for a parameter that both have, unless merged.
+        """
+        from dagflow.core.editing import update_flow
+
+        update_flow(self, flow, merge_parameters, validate, merge_reference_tasks)
+
+    # --- front doors -----------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        parameters: Mapping[str, Any] | None = None,
+        run_on_schedule: bool | None = None,
+        runner_cls: type | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """
+        Run the flow here and return its final state; ``state.result[task]`` is each task's state.
+
+        Args:
+            parameters: values of parameters; they may be given as keywords too.
+            run_on_schedule: wait for each date of the schedule; default ``config.flows.run_on_schedule``.
+            runner_cls: another :class:`~dagflow.engine.flow_runner.FlowRunner`.
+            **kwargs: parameters by name, and ``executor``, ``context``, ``task_contexts``, ``task_states``, ``state``,
+                ``task_runner_state_handlers``, ``flow_run_id``, ``flow_run_name``.
+
+        Raises:
+            ValueError: for a parameter that is missing or unknown, and for a schedule without dates.
+            TypeError: for an unknown keyword.
+        """
+        from dagflow.engine.session import run_flow
+
+        return run_flow(self, parameters, run_on_schedule, runner_cls, kwargs)
+
+    def visualize(self, flow_state: Any = None, filename: str | None = None, format: str | None = None) -> Any:
+        """
+        Draw the flow; with *flow_state*, coloured by state.
+
+        Args:
+            flow_state: what :meth:`run` returned.
+            filename: where to write the picture; default is to show it.
+            format: such as ``svg``, ``png`` or ``pdf``.
+
+        Returns:
+            the ``graphviz.Digraph``.
+        """
+        from dagflow.core.visualize import visualize
+
+        return visualize(self, flow_state=flow_state, filename=filename, format=format)
+
+    def to_dot(self, flow_state: Any = None) -> Any:
+        """Return the picture as a ``graphviz.Digraph``."""
+        from dagflow.core.visualize import to_dot
+
+        return to_dot(self, flow_state=flow_state)
+
+    def to_mermaid(self, flow_state: Any = None) -> str:
+        """Return the picture in the Mermaid language, which many documentation tools draw."""
+        from dagflow.core.visualize import to_mermaid
+
+        return to_mermaid(self, flow_state=flow_state)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        from dagflow.core.visualize import mimebundle
+
+        return mimebundle(self)
+
+    def serialize(self, build: bool = False) -> dict[str, Any]:
+        """
+        Return the flow's metadata as JSON-ready data, checked first; code and constants stay behind.
+
+        Args:
+            build: build the storage first.
+
+        Raises:
+            ValueError: for an invalid flow, or *build* without storage.
+        """
+        from dagflow.serialization.flow import serialize_flow
+
+        return serialize_flow(self, build)
+
+    def serialized_hash(self, build: bool = False) -> str:
+        """Return a sha256 of the metadata; equal metadata gives an equal hash in every process."""
+        from dagflow.serialization.flow import serialized_hash
+
+        return serialized_hash(self, build)
+
+    def save(self, fpath: str | None = None) -> str:
+        """
+        Write the flow to a file and return its path; default ``<home_dir>/flows/<name>.dagflow``.
+        """
+        from dagflow.utilities.storage import save_flow
+
+        return save_flow(self, fpath)
+
+    @classmethod
+    def load(cls, fpath: str) -> Flow:
+        """
+        Read a flow that :meth:`save` wrote; *fpath* is a path, or a flow's name under ``<home_dir>/flows``.
+
+        Raises:
+            FlowStorageError: when the file cannot be unpickled.
+        """
+        from dagflow.utilities.storage import load_flow
+
+        return load_flow(fpath)
+
+    def diagnostics(self, include_secret_names: bool = False) -> str:
+        """Return facts for a bug report as JSON; values are left out."""
+        from dagflow.utilities.diagnostics import diagnostic_info
+
+        return diagnostic_info(self, include_secret_names)
+
+    def register(self, project_name: str | None = None, **kwargs: Any) -> Any:
+        """
+        Send the flow's metadata to a backend.
+
+        Raises:
+            ValueError: inside the flow's own block.
+        """
+        from dagflow.backend.registration import register_flow
+
+        return register_flow(self, project_name, **kwargs)
+
+    def run_agent(self, **kwargs: Any) -> Any:
+        """
+        Run an agent in this process for the flow's run config.
+
+        Raises:
+            ValueError: inside the flow's own block.
+        """
+        from dagflow.backend.registration import run_agent
+
+        return run_agent(self, **kwargs)
+
+    # --- pickling --------------------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._open:
+            raise TypeError(f"Flow {self.name!r} cannot be pickled while its `with` block is open; do it after the block.")
+        from dagflow.core.editing import packed_fields
+
+        return packed_fields(self)
+
+    def __setstate__(self, fields: dict[str, Any]) -> None:
+        from dagflow.core.editing import unpack_fields
+
+        unpack_fields(self, fields)

@@ -1,0 +1,750 @@
+"""
+Tasks: the nodes of a flow.
+
+A task describes work; it does nothing until a run calls its ``run``. Calling a task inside ``with Flow(...)`` copies
+it, adds the copy to the flow and binds the arguments as edges. Constructor, copying, binding, mapping and operators
+behave as in Prefect 0.15.
+"""
+
+from __future__ import annotations
+
+import datetime
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from dagflow.configuration import config
+from dagflow.core.annotations import EdgeAnnotation
+from dagflow.core.binding import Binding, check_run
+from dagflow.core.blame import user_location
+from dagflow.triggers import all_successful
+from dagflow.utilities.context import context
+from dagflow.utilities.logging import get_logger
+
+if TYPE_CHECKING:
+    import logging
+    from inspect import Signature
+
+    from dagflow.core.flow import Flow
+    from dagflow.engine.result import Result
+    from dagflow.engine.state import State
+
+__all__ = ["FunctionTask", "NoDefault", "Task"]
+
+T = TypeVar("T", bound="Task")
+
+
+class _NoDefault:
+    """The type of :data:`NoDefault`."""
+
+    def __repr__(self) -> str:
+        return "<no default>"
+
+    def __reduce__(self) -> str:
+        return "NoDefault"
+
+
+NoDefault: Any = _NoDefault()
+"""Says that there is no default value, where ``None`` would be one."""
+
+_DEFAULTS: dict[str, Any] = {
+    "name": None,
+    "slug": None,
+    "tags": frozenset(),
+    "max_retries": 0,
+    "retry_delay": None,
+    "retry_on": None,
+    "timeout": None,
+    "trigger": all_successful,
+    "skip_on_upstream_skip": True,
+    "cache_for": None,
+    "cache_validator": None,
+    "cache_key": None,
+    "checkpoint": None,
+    "state_handlers": (),
+    "log_stdout": False,
+    "result": None,
+    "target": None,
+    "task_run_name": None,
+    "nout": None,
+    "auto_generated": False,
+}
+
+
+class Task:
+    """
+    A unit of work.
+
+    Subclass it and write ``run``, or decorate a function with :func:`~dagflow.utilities.tasks.task`.
+
+    Args:
+        name: default is the class name.
+        slug: a name unique in the flow; made from the name and tags when not given.
+        tags: words to find the task by; those of enclosing ``with tags(...)`` blocks are added.
+        max_retries: attempts after the first one; ``0`` overrides a configured default.
+        retry_delay: how long to wait before another attempt: a timedelta, a list with one for each attempt, or a
+            function of the run count.
+        timeout: seconds, or a timedelta, after which an attempt ends in ``TimedOut``; ``0`` means no limit.
+        trigger: decides from the upstream states whether the task runs; default
+            :func:`~dagflow.triggers.all_successful`.
+        skip_on_upstream_skip: skip when an upstream task was skipped.
+        cache_for: how long a result may be reused.
+        cache_validator: decides whether a cached result fits; default ``duration_only`` when ``cache_for`` is given.
+        cache_key: tasks with the same key share cached results; default the name.
+        checkpoint: ``False`` opts out of writing results.
+        state_handlers: called as ``handler(task, old_state, new_state)`` on every change of state.
+        on_failure: called as ``on_failure(task, state)`` for every failing attempt.
+        log_stdout: log what ``run`` prints.
+        result: where results are written.
+        target: a location; when it exists its content is taken instead of running.
+        task_run_name: a template or function that names each run.
+        nout: number of items in the returned tuple, so that the task can be unpacked.
+        retry_on: exception types to retry on; default all.
+
+    Raises:
+        TypeError: for tags given as a string, a timeout or handlers of the wrong type.
+        ValueError: for retries without a delay and a delay without retries.
+    """
+
+    name: str
+    slug: str | None
+    tags: set[str]
+    max_retries: int
+    retry_delay: datetime.timedelta | list[Any] | Callable[[int], datetime.timedelta] | None
+    retry_on: tuple[type[BaseException], ...] | None
+    timeout: int | None
+    trigger: Callable[..., bool]
+    skip_on_upstream_skip: bool
+    cache_for: datetime.timedelta | None
+    cache_validator: Callable[..., bool]
+    cache_key: str | None
+    checkpoint: bool | None
+    state_handlers: list[Callable[..., State | None]]
+    log_stdout: bool
+    result: Result | None
+    target: str | Callable[..., str] | None
+    task_run_name: str | Callable[..., str] | None
+    nout: int | None
+    auto_generated: bool
+
+    is_constant: ClassVar[bool] = False
+    """Whether the task only stands for a value; the engine takes the value and runs nothing."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "run" in cls.__dict__:
+            check_run(_as_method(cls.__dict__["run"], cls), f"{cls.__name__}.run")
+        cls._class_binding = None
+
+    _class_binding: Binding | None = None
+
+    def __new__(cls: type[T], *args: Any, **kwargs: Any) -> T:
+        given = [value for value in (*args, *kwargs.values()) if isinstance(value, Task)]
+        if given:
+            warnings.warn(
+                f"{cls.__name__} was constructed with the task {given[0].name!r} as an argument{user_location()}. "
+                "Constructor arguments are fixed when the flow is built; pass results of tasks when you call the task.",
+                stacklevel=2,
+            )
+        return super().__new__(cls)
+
+    def __init__(
+        self,
+        name: str | None = None,
+        slug: str | None = None,
+        tags: Iterable[str] | None = None,
+        max_retries: int | None = None,
+        retry_delay: Any = None,
+        timeout: int | datetime.timedelta | None = None,
+        trigger: Callable[..., bool] | None = None,
+        skip_on_upstream_skip: bool = True,
+        cache_for: datetime.timedelta | None = None,
+        cache_validator: Callable[..., bool] | None = None,
+        cache_key: str | None = None,
+        checkpoint: bool | None = None,
+        state_handlers: Sequence[Callable[..., State | None]] | None = None,
+        on_failure: Callable[..., Any] | None = None,
+        log_stdout: bool = False,
+        result: Result | None = None,
+        target: str | Callable[..., str] | None = None,
+        task_run_name: str | Callable[..., str] | None = None,
+        nout: int | None = None,
+        retry_on: type[BaseException] | Iterable[type[BaseException]] | None = None,
+    ) -> None:
+        self._warn_about_collisions()
+        self.name = name if name is not None else type(self).__name__
+        self.slug = slug
+        self.tags = _checked_tags(tags, self.name)
+        self.max_retries, self.retry_delay = _checked_retries(max_retries, retry_delay, self.name)
+        self.retry_on = _checked_retry_on(retry_on, self.name)
+        self.timeout = _checked_timeout(timeout, self.name)
+        self.trigger = trigger or all_successful
+        self.skip_on_upstream_skip = skip_on_upstream_skip
+        self.cache_for = cache_for
+        self.cache_validator = _checked_validator(cache_for, cache_validator, self.name)
+        self.cache_key = cache_key
+        self.checkpoint = checkpoint
+        self.state_handlers = checked_handlers(state_handlers, on_failure, f"Task {self.name!r}")
+        self.log_stdout = log_stdout
+        self.result, self.target = _checked_target(result, target, self.name)
+        self.task_run_name = task_run_name
+        self.nout = self._inferred_nout() if nout is None else _checked_nout(nout, self.name)
+        self.auto_generated = False
+        _announce_made(self)
+
+    def _warn_about_collisions(self) -> None:
+        taken = [name for name in _DEFAULTS if hasattr(self, name)]
+        if taken:
+            warnings.warn(
+                f"{type(self).__name__} sets {', '.join(map(repr, taken))} before Task.__init__ is called, which "
+                "overwrites it. Pass it to super().__init__(...), or choose another name.",
+                stacklevel=3,
+            )
+
+    # --- work ------------------------------------------------------------------------------------------------
+
+    def run(self) -> Any:
+        """Do the work; override it. Arguments are bound by name."""
+        return None
+
+    @property
+    def logger(self) -> logging.Logger:
+        """The logger ``dagflow.<name>``; inside a run that of the task run."""
+        return get_logger(self.name)
+
+    def _binding(self) -> Binding:
+        binding = self.__dict__.get("_run_binding")
+        if binding is not None:
+            return binding  # type: ignore[no-any-return]
+        if "run" in self.__dict__:
+            self.__dict__["_run_binding"] = found = Binding(self.run)
+            return found
+        cls = type(self)
+        if cls._class_binding is None:
+            cls._class_binding = Binding(self.run)
+        return cls._class_binding
+
+    def inputs(self) -> dict[str, dict[str, Any]]:
+        """
+        Describe the arguments of ``run``: ``{name: {"type", "default", "required"}}``.
+
+        >>> from dagflow.utilities.tasks import task
+        >>> task(lambda x, y=1: x).inputs()["y"]["default"]
+        1
+        """
+        described = {}
+        hints = _hints(self.run)
+        for name, parameter in self._binding().signature.parameters.items():
+            missing = parameter.default is parameter.empty
+            described[name] = {
+                "type": hints.get(name, Any if parameter.annotation is parameter.empty else parameter.annotation),
+                "required": missing,
+                "default": None if missing else parameter.default,
+            }
+        return described
+
+    def outputs(self) -> Any:
+        """Return what ``run`` says it returns, ``Any`` when it does not say."""
+        hints = _hints(self.run)
+        annotation = self._binding().signature.return_annotation
+        return hints.get("return", Any if annotation is self._binding().signature.empty else annotation)
+
+    def _inferred_nout(self) -> int | None:
+        return _tuple_length(self._binding().signature.return_annotation)
+
+    @property
+    def __signature__(self) -> Signature:
+        from dagflow.core.signature import calling_signature
+
+        return calling_signature(self._binding().signature)
+
+    # --- copying and binding ---------------------------------------------------------------------------------
+
+    def copy(self: T, **task_args: Any) -> T:
+        """
+        Return a shallow copy with some attributes changed; tags are added to, not replaced.
+
+        Raises:
+            AttributeError: for a name that is not an attribute.
+        """
+        flow = context.get("flow")
+        if flow is not None:
+            flow._note_copied(self)
+        new = object.__new__(type(self))
+        fields = new.__dict__
+        fields.update(self.__dict__)
+        fields["tags"] = set(self.tags)
+        fields["state_handlers"] = list(self.state_handlers)
+        if self.slug is not None:
+            fields["slug"] = f"{self.slug}-copy"
+        if task_args:
+            new._change(task_args)
+        scope = context.get("tags")
+        if scope:
+            new.tags |= scope
+        if flow is not None:
+            flow._note_made(new)
+        return new
+
+    def _change(self, changes: dict[str, Any]) -> None:
+        for name, value in changes.items():
+            if not hasattr(self, name):
+                raise AttributeError(
+                    f"Task {self.name!r} has no attribute {name!r}, so task_args cannot set it"
+                    f"{_near(name, self.__dict__)}.{user_location()}"
+                )
+            setattr(self, name, self.tags | _checked_tags(value, self.name) if name == "tags" else value)
+        if "timeout" in changes:
+            self.timeout = _checked_timeout(self.timeout, self.name)
+        if "state_handlers" in changes:
+            self.state_handlers = checked_handlers(self.state_handlers, None, f"Task {self.name!r}")
+        if "max_retries" in changes or "retry_delay" in changes:
+            self.max_retries, self.retry_delay = _checked_retries(self.max_retries, self.retry_delay, self.name)
+        if "target" in changes or "result" in changes:
+            self.result, self.target = _checked_target(self.result, self.target, self.name)
+        if ("cache_for" in changes or "cache_validator" in changes) and "cache_validator" not in changes:
+            self.cache_validator = _checked_validator(self.cache_for, None, self.name)
+
+    def __call__(
+        self: T,
+        *args: Any,
+        mapped: bool = False,
+        task_args: Mapping[str, Any] | None = None,
+        upstream_tasks: Iterable[Any] | None = None,
+        flow: Flow | None = None,
+        **kwargs: Any,
+    ) -> T:
+        """
+        Add a copy of this task to the flow, its arguments bound as edges.
+
+        Args:
+            mapped: make one child run for each item of the arguments.
+            task_args: attributes to change on the copy.
+            upstream_tasks: tasks to wait for without taking their results.
+            flow: default is the flow whose ``with`` block is open.
+
+        Raises:
+            ValueError: when no flow is open; call ``.run(...)`` to run the code itself.
+            TypeError: for arguments that ``run`` does not take.
+        """
+        flow = flow or self._current_flow("call")
+        new = self.copy(**task_args) if task_args else self.copy()
+        flow._bind(new, new._bound(args, kwargs), upstream_tasks, mapped)
+        return new
+
+    def bind(
+        self: T,
+        *args: Any,
+        mapped: bool = False,
+        upstream_tasks: Iterable[Any] | None = None,
+        flow: Flow | None = None,
+        **kwargs: Any,
+    ) -> T:
+        """Bind arguments to this very task, which is added to the flow, and return it."""
+        flow = flow or self._current_flow("bind")
+        bound = self._bound(args, kwargs)
+        scope = context.get("tags")
+        if scope:
+            self.tags |= scope
+        flow._bind(self, bound, upstream_tasks, mapped)
+        return self
+
+    def _bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            return self._binding().bind(args, kwargs)
+        except TypeError as error:
+            raise TypeError(
+                f"Task {self.name!r} cannot be called like this: {error}. "
+                f"Its run takes {self._binding().signature}.{user_location()}"
+            ) from None
+
+    def _current_flow(self, verb: str) -> Flow:
+        flow: Flow | None = context.get("flow")
+        if flow is None:
+            raise ValueError(
+                f"Cannot {verb} task {self.name!r} outside a flow{user_location()}. Inside `with Flow(...):` a call "
+                f"adds the task to the flow; to run its code now, write `{self.name}.run(...)`."
+            )
+        return flow
+
+    def map(
+        self: T,
+        *args: Any,
+        upstream_tasks: Iterable[Any] | None = None,
+        flow: Flow | None = None,
+        task_args: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> T:
+        """
+        Add a copy that runs once for each item of its arguments; wrap one in ``unmapped`` to hand it over whole.
+
+        Raises:
+            TypeError: for an argument that cannot be indexed.
+        """
+        for value in (*args, *kwargs.values()):
+            if not isinstance(value, EdgeAnnotation) and not hasattr(value, "__getitem__"):
+                raise TypeError(
+                    f"Task {self.name!r} cannot map over {value!r} of type {type(value).__name__}{user_location()}: "
+                    "it cannot be indexed. Give it a list, or wrap the value in unmapped(...)."
+                )
+        flow = flow or self._current_flow("map")
+        new = self.copy(**(task_args or {}))
+        if "nout" not in (task_args or {}):
+            new.nout = None
+        flow._bind(new, new._bound(args, kwargs), upstream_tasks, mapped=True)
+        return new
+
+    def pipe(self, task: Task, **kwargs: Any) -> Task:
+        """
+        Call *task* with this one as its first argument: ``a.pipe(b, y=1)`` is ``b(a, y=1)``.
+        """
+        return task(self, **kwargs)
+
+    def set_upstream(self: T, task: Any, flow: Flow | None = None, key: str | None = None, mapped: bool = False) -> T:
+        """Make this task wait for *task*, taking its result as *key* when given."""
+        keyed = {"keyword_tasks": {key: task}} if key is not None else {"upstream_tasks": [task]}
+        return self.set_dependencies(flow, mapped=mapped, **keyed)
+
+    def set_downstream(self: T, task: Any, flow: Flow | None = None, key: str | None = None, mapped: bool = False) -> T:
+        """Make *task* wait for this one, taking its result as *key* when given."""
+        flow = flow or self._current_flow("set a dependency of")
+        keyed: dict[str, Any] = {"keyword_tasks": {key: self}} if key is not None else {"upstream_tasks": [self]}
+        flow.set_dependencies(task, mapped=mapped, **keyed)
+        return self
+
+    def set_dependencies(
+        self: T,
+        flow: Flow | None = None,
+        upstream_tasks: Iterable[Any] | None = None,
+        downstream_tasks: Iterable[Any] | None = None,
+        keyword_tasks: Mapping[str, Any] | None = None,
+        mapped: bool = False,
+        validate: bool | None = None,
+    ) -> T:
+        """Set dependencies of this task in *flow* and return the task; see :meth:`Flow.set_dependencies`."""
+        flow = flow or self._current_flow("set a dependency of")
+        flow.set_dependencies(
+            self,
+            upstream_tasks=upstream_tasks,
+            downstream_tasks=downstream_tasks,
+            keyword_tasks=keyword_tasks,
+            mapped=mapped,
+            validate=validate,
+        )
+        return self
+
+    # --- protocol --------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return f"<Task: {self.name}>"
+
+    def __bool__(self) -> bool:
+        if context.get("flow") is None:
+            return True
+        raise TypeError(
+            f"Task {self.name!r} has no truth value while the flow is built{user_location()}: its result is known only "
+            "when it runs. Branch with `with case(task, True):`, or decide inside a task; to test for a missing task "
+            "write `task is None`."
+        )
+
+    def __iter__(self) -> Iterator[Task]:
+        if self.nout is None:
+            raise TypeError(
+                f"Task {self.name!r} cannot be iterated{user_location()}: how many items it returns is known only "
+                "when it runs. Use `other.map(task)`, or say how many with `nout=` or a return annotation such as "
+                "`tuple[int, str]`."
+            )
+        return (self[index] for index in range(self.nout))
+
+    def __len__(self) -> int:
+        raise TypeError(
+            f"Task {self.name!r} has no length while the flow is built{user_location()}. "
+            "Compute it in a task that takes this one."
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        fields = self.__dict__
+        return {
+            name: value
+            for name, value in fields.items()
+            if name != "_run_binding" and not (name in _DEFAULTS and _is_default(value, _DEFAULTS[name]))
+        }
+
+    def __setstate__(self, fields: dict[str, Any]) -> None:
+        own = self.__dict__
+        own.update(_DEFAULTS)
+        own["tags"], own["state_handlers"] = set(), []
+        own.update(fields)
+
+    def serialize(self) -> dict[str, Any]:
+        """Return the task's metadata as JSON-ready data."""
+        from dagflow.serialization.task import serialize_task
+
+        return serialize_task(self)
+
+    # --- operators -------------------------------------------------------------------------------------------
+
+    def is_equal(self, other: Any) -> Task:
+        """Add a task that compares the two results."""
+        return _operate("Equal", self, other)
+
+    def is_not_equal(self, other: Any) -> Task:
+        """Add a task that compares the two results."""
+        return _operate("NotEqual", self, other)
+
+    def not_(self) -> Task:
+        """Add a task that negates the result."""
+        from dagflow.tasks.core.operators import Not
+
+        return Not().bind(self)
+
+    def or_(self, other: Any) -> Task:
+        """Add a task that gives ``x or y``."""
+        return _operate("Or", self, other)
+
+    def __getitem__(self, key: Any) -> Task:
+        from dagflow.tasks.core.operators import item_of
+
+        return item_of(self, key)
+
+    def __or__(self, other: Any) -> Any:
+        flow = context.get("flow") or self._current_flow("chain")
+        from dagflow.core.conversion import as_task
+
+        after = as_task(other, flow=flow)
+        flow.add_edge(self, after)
+        return after
+
+    def __ror__(self, other: Any) -> Task:
+        flow = context.get("flow") or self._current_flow("chain")
+        flow.add_edge(other, self)
+        return self
+
+
+def _operator(name: str, reflected: bool = False) -> Callable[[Task, Any], Task]:
+    def apply(self: Task, other: Any) -> Task:
+        return _operate(name, other, self) if reflected else _operate(name, self, other)
+
+    apply.__doc__ = f"Add a ``{name}`` task."
+    return apply
+
+
+def _operate(name: str, left: Any, right: Any) -> Task:
+    from dagflow.tasks.core import operators
+
+    operation: Task = getattr(operators, name)()
+    return operation.bind(left, right)
+
+
+for _method, _name in {
+    "add": "Add", "sub": "Sub", "mul": "Mul", "truediv": "Div", "floordiv": "FloorDiv", "mod": "Mod", "pow": "Pow",
+    "and": "And",
+}.items():  # fmt: skip
+    setattr(Task, f"__{_method}__", _operator(_name))
+    setattr(Task, f"__r{_method}__", _operator(_name, reflected=True))
+for _method, _name in {
+    "gt": "GreaterThan", "ge": "GreaterThanOrEqual", "lt": "LessThan", "le": "LessThanOrEqual",
+}.items():  # fmt: skip
+    setattr(Task, f"__{_method}__", _operator(_name))
+
+
+class FunctionTask(Task):
+    """
+    A task whose ``run`` is a function.
+
+    Args:
+        fn: the function; ``task.run is fn``.
+        name: default is the function's name.
+        **kwargs: as for :class:`Task`.
+
+    Raises:
+        TypeError: when *fn* cannot be called.
+        ValueError: when its arguments cannot be edges (``*args``, reserved names, no readable signature).
+    """
+
+    run: Callable[..., Any]  # type: ignore[assignment]
+
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, **kwargs: Any) -> None:
+        if not callable(fn):
+            raise TypeError(f"A task is made from a function, found {fn!r} of type {type(fn).__name__}.")
+        check_run(fn)
+        fields = self.__dict__
+        fields.update({key: value for key, value in getattr(fn, "__dict__", {}).items() if key not in _DEFAULTS})
+        for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
+            if hasattr(fn, attribute):
+                fields[attribute] = getattr(fn, attribute)
+        fields["__wrapped__"] = fn
+        fields["run"] = fn
+        super().__init__(name=name or getattr(fn, "__name__", type(self).__name__), **kwargs)
+
+
+# --- checks of the constructor ---------------------------------------------------------------------------------
+
+
+def _as_method(function: Any, cls: type) -> Callable[..., Any]:
+    if isinstance(function, staticmethod | classmethod):
+        return function.__get__(None, cls)  # type: ignore[no-any-return]
+    return function.__get__(object.__new__(cls), cls) if hasattr(function, "__get__") else function
+
+
+def _announce_made(task: Task) -> None:
+    flow = context.get("flow")
+    if flow is not None:
+        flow._note_made(task)
+
+
+def _checked_tags(tags: Iterable[str] | None, name: str) -> set[str]:
+    if isinstance(tags, str):
+        raise TypeError(f"Task {name!r}: tags must be a set or list of words, found the string {tags!r}. Use [{tags!r}].")
+    return set(tags or ()) | set(context.get("tags") or ())
+
+
+def _checked_retries(max_retries: int | None, delay: Any, name: str) -> tuple[int, Any]:
+    defaults = config.tasks.defaults
+    if delay is not None and not isinstance(delay, datetime.timedelta | list | tuple) and not callable(delay):
+        raise TypeError(
+            f"Task {name!r}: retry_delay must be a timedelta, a list of them or a function of the run count, found "
+            f"{delay!r}. Write datetime.timedelta(seconds={delay!r})."
+        )
+    retries = int(defaults.max_retries or 0) if max_retries is None else max_retries
+    if not isinstance(retries, int) or retries < 0:
+        raise ValueError(f"Task {name!r}: max_retries must be a whole number from 0, found {retries!r}.")
+    if retries == 0 and delay is not None:
+        raise ValueError(f"Task {name!r} has a retry_delay but no retries: give max_retries as well.")
+    if retries > 0 and delay is None:
+        if not defaults.retry_delay:
+            raise ValueError(f"Task {name!r} has max_retries={retries} but no delay: give retry_delay=timedelta(...).")
+        delay = datetime.timedelta(seconds=defaults.retry_delay)
+    return retries, list(delay) if isinstance(delay, tuple) else delay
+
+
+def _checked_retry_on(kinds: Any, name: str) -> tuple[type[BaseException], ...] | None:
+    if kinds is None:
+        return None
+    listed = (kinds,) if isinstance(kinds, type) else tuple(kinds)
+    wrong = [kind for kind in listed if not (isinstance(kind, type) and issubclass(kind, BaseException))]
+    if wrong:
+        raise TypeError(f"Task {name!r}: retry_on takes exception types, found {wrong[0]!r}.")
+    return listed
+
+
+def _checked_timeout(timeout: Any, name: str) -> int | None:
+    if timeout is None:
+        return int(config.tasks.defaults.timeout) or None if config.tasks.defaults.timeout else None
+    if isinstance(timeout, datetime.timedelta):
+        seconds = timeout.total_seconds()
+        if seconds != int(seconds):
+            warnings.warn(
+                f"Task {name!r}: a timeout counts whole seconds; {seconds} s becomes {int(seconds)} s.", stacklevel=4
+            )
+        return int(seconds)
+    if not isinstance(timeout, int) or isinstance(timeout, bool):
+        raise TypeError(f"Task {name!r}: timeout must be whole seconds or a timedelta, found {timeout!r}.")
+    return timeout
+
+
+def _validators() -> Any:
+    from dagflow.engine import cache_validators
+
+    return cache_validators
+
+
+def _checked_validator(cache_for: Any, validator: Any, name: str) -> Callable[..., bool]:
+    if cache_for is None and validator is None:
+        return _validators().never_use  # type: ignore[no-any-return]
+    if cache_for is not None and not isinstance(cache_for, datetime.timedelta):
+        raise TypeError(f"Task {name!r}: cache_for must be a timedelta, found {cache_for!r}.")
+    if validator is None:
+        return _validators().duration_only  # type: ignore[no-any-return]
+    if cache_for is None and validator is not _validators().never_use:
+        warnings.warn(
+            f"Task {name!r} has a cache_validator but no cache_for, so nothing is ever cached. Give cache_for=.",
+            stacklevel=4,
+        )
+    return validator  # type: ignore[no-any-return]
+
+
+def _checked_target(result: Any, target: Any, name: str) -> tuple[Any, Any]:
+    if target is None or result is None:
+        return result, target
+    location = getattr(result, "location", None)
+    if location is not None and location != target:
+        warnings.warn(
+            f"Task {name!r} has both the target {target!r} and a result at {location!r}; the target is used.",
+            stacklevel=4,
+        )
+    result = result.copy()
+    if callable(target):
+        result._formatter, result.location = target, None
+    else:
+        result.location = target
+    return result, target
+
+
+def _checked_nout(nout: Any, name: str) -> int:
+    if not isinstance(nout, int) or isinstance(nout, bool) or nout < 0:
+        raise ValueError(f"Task {name!r}: nout must be a whole number from 0, found {nout!r}.")
+    return nout
+
+
+def checked_handlers(handlers: Any, on_failure: Any, owner: str) -> list[Callable[..., Any]]:
+    """
+    Return *handlers* as a list of its own, a failure callback added.
+
+    Raises:
+        TypeError: for anything but a list or tuple of functions.
+    """
+    if handlers is not None and (isinstance(handlers, str) or not isinstance(handlers, Sequence)):
+        raise TypeError(f"{owner}: state_handlers must be a list of functions, found {handlers!r}. Write [{handlers!r}].")
+    wrong = [handler for handler in handlers or () if not callable(handler)]
+    if wrong:
+        raise TypeError(f"{owner}: state_handlers must be functions, found {wrong[0]!r}.")
+    found = list(handlers or ())
+    if on_failure is not None:
+        from dagflow.utilities.notifications import callback_factory
+
+        found.append(callback_factory(on_failure, check=_is_failed))
+    return found
+
+
+def _is_failed(state: State) -> bool:
+    return state.is_failed()
+
+
+# --- helpers ---------------------------------------------------------------------------------------------------
+
+
+def _tuple_length(annotation: Any) -> int | None:
+    """Return the length of a fixed-length tuple annotation."""
+    from typing import get_args, get_origin
+
+    if isinstance(annotation, str) or get_origin(annotation) is not tuple:
+        return None
+    items = get_args(annotation)
+    if items == ((),):
+        return 0
+    if not items:
+        return 0 if annotation is not tuple and str(annotation) in ("typing.Tuple[()]", "tuple[()]") else None
+    return None if Ellipsis in items else len(items)
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    from typing import get_type_hints
+
+    try:
+        return get_type_hints(function)
+    except Exception:  # an annotation that cannot be resolved describes nothing
+        return {}
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    if value is default:
+        return True
+    return isinstance(value, set | list) and not value and isinstance(default, frozenset | tuple)
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    match = get_close_matches(name, [one for one in known if not one.startswith("_")], n=1)
+    return f"; did you mean {match[0]!r}?" if match else ""

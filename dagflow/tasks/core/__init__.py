@@ -1,0 +1,1 @@
+"""Tasks that dagflow makes itself: constants, collections, functions, operators, resource managers."""

@@ -1,0 +1,7 @@
+"""Where Prefect 0.15 keeps ``FunctionTask``."""
+
+from __future__ import annotations
+
+from dagflow.core.task import FunctionTask
+
+__all__ = ["FunctionTask"]
