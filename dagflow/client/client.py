@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from dagflow._version import __version__
 from dagflow.configuration import config
 from dagflow.exceptions import AuthorizationError, ClientError, ObjectNotFoundError
+from dagflow.utilities.logging import get_logger
 
 if TYPE_CHECKING:
     import httpx2
@@ -89,12 +90,17 @@ class Client:
             f"{self.api_url}/openapi.json."
         )
 
+    def _masked_headers(self) -> dict[str, str]:
+        return {name: "…" if name.lower() == "authorization" else value for name, value in self.headers.items()}
+
     def _request(self, method: str, path: str, **content: Any) -> Any:
         import httpx2
 
         url = f"{self.api_url}/{path.lstrip('/')}"
         if self._connection is None:
             self._connection = httpx2.Client(timeout=config.cloud.request_timeout)
+        if config.cloud.diagnostics:
+            get_logger("Client").info("%s %s with headers %s", method, url, self._masked_headers())
         try:
             response = self._connection.request(method, url, headers=self.headers, **content)
         except httpx2.TimeoutException as error:

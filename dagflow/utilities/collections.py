@@ -11,7 +11,7 @@ Mappings with attribute access, and functions over nested data.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 __all__ = [
     "CompoundKey",
@@ -63,6 +63,10 @@ class DotDict(MutableMapping[str, Any]):
             self.update(mapping)
         if kwargs:
             self.update(kwargs)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, key: str) -> Any: ...
 
     def __getitem__(self, key: str) -> Any:
         return self.__dict__[key]

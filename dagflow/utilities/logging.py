@@ -77,6 +77,15 @@ def _level(value: Any) -> int:
     return known[name]
 
 
+def _formatter(fmt: str, datefmt: str) -> logging.Formatter:
+    try:
+        return logging.Formatter(fmt, datefmt)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"The log format {fmt!r} cannot be used: {error}. Expected something like '%(levelname)s %(message)s'."
+        ) from error
+
+
 def _our_handler(logger: logging.Logger) -> StdoutHandler | None:
     return next((handler for handler in logger.handlers if isinstance(handler, StdoutHandler)), None)
 
@@ -92,7 +101,7 @@ def configure_logging() -> logging.Logger:
     if handler is None:
         handler = StdoutHandler()
         handler.addFilter(ContextFilter())
-    handler.setFormatter(logging.Formatter(config.logging.format, config.logging.datefmt))
+    handler.setFormatter(_formatter(config.logging.format, config.logging.datefmt))
     level = _level(config.logging.level)
     for name in (ROOT, *config.logging.extra_loggers):
         logger = logging.getLogger(name)
@@ -126,7 +135,7 @@ def temporary_logger_config(
             _root.setLevel(_level(level))
         if handler and (stream_fmt is not None or stream_datefmt is not None):
             fmt = config.logging.format if stream_fmt is None else stream_fmt
-            handler.setFormatter(logging.Formatter(fmt, stream_datefmt or config.logging.datefmt))
+            handler.setFormatter(_formatter(fmt, stream_datefmt or config.logging.datefmt))
         yield
     finally:
         _root.setLevel(old_level)

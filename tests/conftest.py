@@ -1,0 +1,33 @@
+"""What every test starts from: no settings of the person who runs it, a home of its own, no caches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+for _name in [name for name in os.environ if name.startswith("DAGFLOW__")]:
+    del os.environ[_name]
+os.environ["DAGFLOW__USER_CONFIG_PATH"] = os.devnull
+
+# Imported here, because importing reads the environment.
+from dagflow.utilities.configuration import set_temporary_config
+from dagflow.utilities.context import context
+from tests.doubles import HttpDouble, http_double
+
+
+@pytest.fixture(autouse=True)
+def _isolated(tmp_path: Path) -> Iterator[None]:
+    context.pop("caches", None)
+    with set_temporary_config({"home_dir": str(tmp_path / "home")}):
+        yield
+    context.pop("caches", None)
+
+
+@pytest.fixture
+def api() -> Iterator[HttpDouble]:
+    """Give an HTTP server with prepared answers."""
+    with http_double() as double:
+        yield double
