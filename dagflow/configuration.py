@@ -50,7 +50,7 @@ class Config(DotDict):
     True
     >>> settings.flow
     Traceback (most recent call last):
-    dagflow.exceptions.UnknownSettingError: The configuration has no key 'flow'. Did you mean 'flows'? Known here: flows.
+    UnknownSettingError: The configuration has no key 'flow'. Did you mean 'flows'? Known here: flows.
     """
 
     def __getattr__(self, key: str) -> Any:
@@ -169,7 +169,7 @@ def _interpolate(settings: dict[str, Any]) -> None:
     flat = dict_to_flatdict(settings)
     for path, value in flat.items():
         _place(settings, path, _interpolated(value))
-    for path, value in flat.items():
+    for path in flat:
         current = _at(settings, path)
         if isinstance(current, list):
             _place(settings, path, [_resolved(item, settings) for item in current])

@@ -22,8 +22,8 @@ Every error and signal class of the package that does not carry a state.
         └── FlowStorageError                (RuntimeError)
 
 Each class also inherits the nearest builtin, named in brackets, so ``except ValueError`` works for people who know
-only Python. A class raised without a message uses the first sentence of its docstring. All of them can be pickled, because
-they travel from worker processes. Signals that carry a state live in ``dagflow.engine.signals``.
+only Python. A class raised without a message uses the first sentence of its docstring. All of them can be pickled,
+because they travel from worker processes. Signals that carry a state live in ``dagflow.engine.signals``.
 """
 
 from __future__ import annotations

@@ -201,7 +201,7 @@ def test_task_defaults_are_turned_into_what_tasks_expect(load: Any) -> None:
 
 
 def test_an_unknown_key_is_an_attribute_error_with_the_near_match() -> None:
-    with pytest.raises(AttributeError, match="no key 'chekpointing'. Did you mean 'checkpointing'"):
+    with pytest.raises(AttributeError, match=r"no key 'chekpointing'\. Did you mean 'checkpointing'"):
         _ = config.flows.chekpointing
 
     assert not hasattr(config, "nothing")

@@ -26,8 +26,8 @@ class Client:
     """
     A connection to one server; building it sends nothing.
 
-    What is not given comes from ``cloud.api`` and ``cloud.api_key`` of the configuration. Use it in a ``with`` block, or
-    call :meth:`close`, to give the connection back.
+    What is not given comes from ``cloud.api`` and ``cloud.api_key`` of the configuration. Use it in a ``with`` block,
+    or call :meth:`close`, to give the connection back.
     """
 
     def __init__(self, api_server: str | None = None, api_key: str | None = None, tenant_id: str | None = None) -> None:
@@ -86,8 +86,8 @@ class Client:
     def graphql(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Raise: there is no GraphQL API."""
         raise ClientError(
-            "The server has no GraphQL API. Use Client.get, Client.post and Client.delete with the REST API described at "
-            f"{self.api_url}/openapi.json."
+            "The server has no GraphQL API. Use Client.get, Client.post and Client.delete with the REST API described "
+            f"at {self.api_url}/openapi.json."
         )
 
     def _masked_headers(self) -> dict[str, str]:
@@ -109,8 +109,8 @@ class Client:
             ) from error
         except (httpx2.TransportError, httpx2.InvalidURL) as error:
             raise ClientError(
-                f"{url} cannot be reached: {error}. Is the server running? Start one with `dagflow server start`, or set "
-                "cloud.api to the address of yours."
+                f"{url} cannot be reached: {error}. Is the server running? Start one with `dagflow server start`, or "
+                "set cloud.api to the address of yours."
             ) from error
         return _decoded(response, url)
 

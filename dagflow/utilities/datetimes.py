@@ -44,8 +44,8 @@ def retry_delay(
     """
     Return a function from the number of the run (the first is 1) to the time to wait after it.
 
-    The time is given as *interval*, or in the words of ``timedelta``. With *exponential_backoff* it doubles at each run,
-    up to *max_delay*.
+    The time is given as *interval*, or in the words of ``timedelta``. With *exponential_backoff* it doubles at each
+    run, up to *max_delay*.
 
     >>> wait = retry_delay(seconds=10, exponential_backoff=True)
     >>> [wait(run_count).seconds for run_count in (1, 2, 3)]

@@ -31,8 +31,8 @@ def is_serializable(obj: Any, raise_on_error: bool = False) -> bool:
     """
     Tell whether *obj* can be pickled here and loaded in a fresh Python process, as workers do.
 
-    With *raise_on_error* the reason is raised instead: what pickling raised, or a ``subprocess.CalledProcessError`` whose
-    notes end with what the other process said. ``OSError`` on Windows.
+    With *raise_on_error* the reason is raised instead: what pickling raised, or a ``subprocess.CalledProcessError``
+    whose notes end with what the other process said. ``OSError`` on Windows.
 
     >>> is_serializable(open)
     True

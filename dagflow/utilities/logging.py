@@ -30,8 +30,8 @@ class ContextFilter(logging.Filter):
     """
     Put what the context knows about the run on each record that passes.
 
-    The usual names are set when present; those of ``logging.log_attributes`` always, as ``None`` when missing, because a
-    format that names them would fail otherwise.
+    The usual names are set when present; those of ``logging.log_attributes`` always, as ``None`` when missing, because
+    a format that names them would fail otherwise.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

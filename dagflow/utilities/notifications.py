@@ -5,8 +5,9 @@ Each notifier can be given its options alone, and is then a handler to hand to a
 
     Flow("nightly", state_handlers=[slack_notifier(only_states=[Failed])])
 
-A notifier always returns the new state. The states it is not interested in cost nothing: secrets are looked up only when
-there is something to send. When sending fails, so does the task, unless ``raise_on_error=False`` asks for a log line instead.
+A notifier always returns the new state. The states it is not interested in cost nothing: secrets are looked up only
+when there is something to send. When sending fails, so does the task, unless ``raise_on_error=False`` asks for a log
+line instead.
 """
 
 from __future__ import annotations
@@ -142,8 +143,8 @@ def slack_notifier(
     """
     Post a message to the Slack webhook whose address is the secret *webhook_secret*, by default ``SLACK_WEBHOOK_URL``.
 
-    Call it as ``slack_notifier(ignore_states=None, only_states=None, webhook_secret=None, backend_info=True, proxies=None,
-    raise_on_error=True)`` to get a handler. An answer that is not a success is a ``ValueError``.
+    Call it as ``slack_notifier(ignore_states=None, only_states=None, webhook_secret=None, backend_info=True,
+    proxies=None, raise_on_error=True)`` to get a handler. An answer that is not a success is a ``ValueError``.
     """
     import httpx2
 
@@ -191,8 +192,8 @@ def gmail_notifier(tracked_obj: Any, new_state: State, connect: Callable[[], smt
     """
     Send a mail from the account in the secrets ``EMAIL_USERNAME`` and ``EMAIL_PASSWORD`` to itself.
 
-    Call it as ``gmail_notifier(ignore_states=None, only_states=None, raise_on_error=True, connect=None)`` to get a handler;
-    *connect* opens the connection to another mail server. A refusal by the server is a ``ValueError``.
+    Call it as ``gmail_notifier(ignore_states=None, only_states=None, raise_on_error=True, connect=None)`` to get a
+    handler; *connect* opens the connection to another mail server. A refusal by the server is a ``ValueError``.
     """
     import smtplib
 
@@ -228,8 +229,9 @@ def jira_notifier(
     Create a Jira issue; *options* are its fields, among them ``project`` and ``issuetype``.
 
     Call it as ``jira_notifier(options, ignore_states=None, only_states=None, server_URL=None, assignee="-1",
-    raise_on_error=True)``, with *options* by keyword, to get a handler. The secret ``JIRASECRETS`` holds a mapping with
-    ``JIRAUSER``, ``JIRATOKEN`` and, unless *server_URL* is given, ``JIRASERVER``. The library ``jira`` must be installed.
+    raise_on_error=True)``, with *options* by keyword, to get a handler. The secret ``JIRASECRETS`` holds a mapping
+    with ``JIRAUSER``, ``JIRATOKEN`` and, unless *server_URL* is given, ``JIRASERVER``. The library ``jira`` must be
+    installed.
     """
     try:
         from jira import JIRA

@@ -36,8 +36,8 @@ class Secret:
         """
         Return the value; text that is JSON is decoded.
 
-        Raises ``ValueError`` while a flow is being built, because the value would end up in the flow, and when the secret
-        is not known locally; ``KeyError`` when the server was asked and does not know it either.
+        Raises ``ValueError`` while a flow is being built, because the value would end up in the flow, and when the
+        secret is not known locally; ``KeyError`` when the server was asked and does not know it either.
         """
         if context.get("flow") is not None:
             raise ValueError(

@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import pickle
-from collections import namedtuple
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -21,7 +20,12 @@ from dagflow.utilities.collections import (
     merge_dicts,
 )
 
-Point = namedtuple("Point", "x y")
+
+class Point(NamedTuple):
+    """A named tuple."""
+
+    x: int
+    y: object
 
 
 @pytest.mark.parametrize(
@@ -107,7 +111,7 @@ def test_nested_data_is_rebuilt_with_a_chosen_class() -> None:
     nested = as_nested_dict({"a": [{"b": (1, {"c": 2})}], "p": Point(1, {"d": 3})})
 
     assert nested.a[0].b[1].c == 2
-    assert nested.p.y.d == 3
+    assert nested.p.y == {"d": 3}
     assert type(nested.p) is Point
     assert nested.to_dict() == {"a": [{"b": (1, {"c": 2})}], "p": Point(1, {"d": 3})}
     assert type(nested.to_dict()["a"][0]) is dict
