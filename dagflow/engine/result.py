@@ -9,7 +9,6 @@ is a recipe: nothing ever changes it. `format`, `write`, `read` and `from_value`
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import TYPE_CHECKING, Any, Self
 
 from dagflow.engine.serializers import PickleSerializer, ResultCorruptError, Serializer
@@ -90,7 +89,7 @@ class Result:
     @property
     def default_location(self) -> str:
         """A new location that no other result has."""
-        from datetime import datetime
+        from datetime import UTC, datetime
         from uuid import uuid4
 
         # The time lets people find a file, the uuid keeps simultaneous writers apart.

@@ -191,7 +191,8 @@ class DateTimeSerializer(Serializer):
         """Return the date-time *value* as text."""
         import pendulum
 
-        return pendulum.instance(value).to_iso8601_string().encode()
+        text: str = pendulum.instance(value).to_iso8601_string()
+        return text.encode()
 
     def deserialize(self, value: bytes | str) -> Any:
         """Return the date-time that the text names."""

@@ -55,18 +55,20 @@ class ObjectStoreResult(StoredResult):
         return self._client[1]
 
     def _connect(self) -> Any:
-        from importlib import import_module
-
         try:
-            import_module(self.package)
-            import fsspec
+            kind = self._client_class()
         except ImportError as error:
             raise ImportError(
                 f"{type(self).__name__} needs {self.package}, which is not installed: "
                 f"run pip install '.[{self.extra}]' in the checkout of dagflow."
             ) from error
         # Other processes write to the bucket as well, so what was listed a moment ago proves nothing.
-        return fsspec.filesystem(self.protocol, use_listings_cache=False, skip_instance_cache=True, **self._options())
+        return kind(use_listings_cache=False, skip_instance_cache=True, **self._options())
+
+    def _client_class(self) -> Any:
+        import fsspec
+
+        return fsspec.get_filesystem_class(self.protocol)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_client": None}

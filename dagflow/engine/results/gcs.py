@@ -34,6 +34,13 @@ class GCSResult(ObjectStoreResult):
             raise ValueError("This GCSResult has no bucket; say GCSResult(bucket='...').")
         return self.bucket
 
+    def _client_class(self) -> Any:
+        # Not the class that fsspec would choose: that one asks every bucket by gRPC whether it is zonal or
+        # hierarchical, which emulators cannot answer and results do not need.
+        from gcsfs.core import GCSFileSystem
+
+        return GCSFileSystem
+
     def _options(self) -> dict[str, Any]:
         if os.environ.get("STORAGE_EMULATOR_HOST"):
             return {"token": "anon", "endpoint_url": os.environ["STORAGE_EMULATOR_HOST"]}

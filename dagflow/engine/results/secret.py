@@ -23,7 +23,7 @@ class SecretResult(Result):
         if "serializer" in kwargs:
             raise ValueError("A SecretResult is never written, so it takes no serializer.")
         kwargs.setdefault("location", getattr(secret_task, "secret_name", None) or secret_task.name)
-        self.secret_task = secret_task
+        self.secret_task: Any = secret_task
         super().__init__(**kwargs)
 
     def read(self, location: str) -> SecretResult:
