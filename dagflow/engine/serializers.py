@@ -323,5 +323,5 @@ def _compression_functions(format: str) -> tuple[Callable[..., bytes], Callable[
         return module.compress, module.decompress
     except AttributeError as error:
         raise ValueError(
-            f"Module {format!r} lacks `compress` or `decompress`; give the two functions to CompressedSerializer instead."
+            f"Module {format!r} lacks `compress` or `decompress`; give both functions to CompressedSerializer instead."
         ) from error

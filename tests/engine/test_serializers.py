@@ -96,7 +96,7 @@ def test_the_error_for_damage_tells_what_was_found_and_expected() -> None:
 
     with pytest.raises(ResultCorruptError, match=r"Found \d+ bytes of pickle, expected \d+"):
         PickleSerializer().deserialize(data[:-2])
-    with pytest.raises(ResultCorruptError, match="Found sha256 .*, expected .*; nothing was unpickled"):
+    with pytest.raises(ResultCorruptError, match=r"Found sha256 .*, expected .*; nothing was unpickled"):
         PickleSerializer().deserialize(_flip(data, len(data) * 8 - 1))
 
 
@@ -134,7 +134,7 @@ def test_data_frames_survive(file_type: str) -> None:
 
 def test_an_unknown_format_of_pandas_is_refused_at_once() -> None:
     pytest.importorskip("pandas")
-    with pytest.raises(ValueError, match="'nonsense'.*csv"):
+    with pytest.raises(ValueError, match=r"'nonsense'.*csv"):
         PandasSerializer("nonsense")
 
 
