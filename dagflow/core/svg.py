@@ -120,7 +120,9 @@ def _arrow(arrow: Arrow, points: list[Point], spot: Point | None) -> str:
 def _label_drop(points: list[Point], x: float, y: float) -> float:
     """Return how far below the bend at *y* its text goes, so that an arrow coming from the right passes over it."""
     above = [p for p in points if p[1] < y - 1]
-    return 9.0 if above and above[-1][0] > x else 1.0
+    below = [p for p in points if p[1] > y + 1]
+    from_right, to_right = bool(above) and above[-1][0] > x, bool(below) and below[0][0] > x
+    return 4.0 if from_right and to_right else 9.0 if from_right else 1.0
 
 
 def _routes(picture: Picture, links: list[Link], layout: Layout, sizes: list[Size]) -> list[list[Point]]:
