@@ -1,0 +1,167 @@
+"""
+The shapes of documents, for reading them.
+
+Unknown fields are passed over. This module is the only one of the package that needs pydantic at import, so others
+import it inside functions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+__all__ = [
+    "ClockDocument",
+    "EdgeDocument",
+    "FlowDocument",
+    "FunctionReference",
+    "ParameterDocument",
+    "ResultDocument",
+    "ScheduleDocument",
+    "StateDocument",
+    "StorageDocument",
+    "TaskDocument",
+]
+
+
+class Document(BaseModel):
+    """What all documents have: the version that wrote them, and no objection to fields of later versions."""
+
+    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+
+    version: str | None = Field(default=None, alias="__version__")
+
+
+class OpenDocument(Document):
+    """A document whose further fields depend on its type."""
+
+    model_config = ConfigDict(extra="allow", populate_by_name=True)
+
+    type: str
+
+
+class FunctionReference(Document):
+    """A function by its dotted name."""
+
+    fn: str
+    kwargs: dict[str, Any] = {}
+
+
+class ResultDocument(OpenDocument):
+    """Where a result is kept; further fields are the store's settings."""
+
+    location: str | None = None
+
+
+class StateDocument(OpenDocument):
+    """A state; further fields depend on its type."""
+
+    message: str | None = None
+    context: dict[str, Any] | None = None
+    cached_inputs: dict[str, ResultDocument] | None = None
+    result: ResultDocument | None = Field(default=None, alias="_result")
+    start_time: AwareDatetime | None = None
+    run_count: int | None = None
+    loop_count: int | None = None
+    n_map_states: int | None = Field(default=None, ge=0)
+    state: StateDocument | None = None
+    cached_parameters: dict[str, Any] | None = None
+    cached_result_expiration: AwareDatetime | None = None
+    hashed_inputs: dict[str, str] | None = None
+
+
+class Zoned(BaseModel):
+    """A moment with the name of its time zone."""
+
+    dt: str
+    tz: str | None = None
+
+
+class ClockDocument(OpenDocument):
+    """A clock; further fields depend on its type."""
+
+    start_date: Zoned | None = None
+    end_date: Zoned | None = None
+    parameter_defaults: dict[str, Any] | None = None
+    labels: list[str] | None = None
+
+
+class ScheduleDocument(Document):
+    """A schedule."""
+
+    clocks: list[ClockDocument]
+    filters: list[FunctionReference] = []
+    or_filters: list[FunctionReference] = []
+    not_filters: list[FunctionReference] = []
+    adjustments: list[FunctionReference] = []
+
+
+class StorageDocument(OpenDocument):
+    """A storage; further fields are its settings."""
+
+    flows: dict[str, str] = {}
+    secrets: list[str] = []
+
+
+class SlugReference(BaseModel):
+    """A task by its slug."""
+
+    slug: str
+
+
+class TaskDocument(Document):
+    """What is known of a task without its code."""
+
+    name: str
+    slug: str
+    type: str | None = None
+    tags: list[str] = []
+    max_retries: int = 0
+    retry_delay: float | list[float] | None = None
+    timeout: int | None = None
+    trigger: FunctionReference | None = None
+    skip_on_upstream_skip: bool = True
+    cache_for: float | None = None
+    cache_key: str | None = None
+    cache_validator: FunctionReference | None = None
+    inputs: dict[str, Any] | None = None
+    outputs: str | None = None
+    auto_generated: bool = False
+
+
+class ParameterDocument(Document):
+    """A parameter of a flow."""
+
+    name: str
+    slug: str
+    type: str | None = None
+    tags: list[str] = []
+    required: bool
+    default: Any = None
+    outputs: str | None = None
+
+
+class EdgeDocument(Document):
+    """A dependency between two tasks."""
+
+    upstream_task: SlugReference
+    downstream_task: SlugReference
+    key: str | None = None
+    mapped: bool = False
+    flattened: bool = False
+
+
+class FlowDocument(Document):
+    """What is known of a flow without its code."""
+
+    name: str = Field(min_length=1)
+    type: str | None = None
+    schedule: ScheduleDocument | None = None
+    parameters: list[ParameterDocument] = []
+    tasks: list[TaskDocument] = []
+    edges: list[EdgeDocument] = []
+    reference_tasks: list[SlugReference] = []
+    environment: dict[str, Any] | None = None
+    run_config: dict[str, Any] | None = None
+    storage: dict[str, Any] | None = None
