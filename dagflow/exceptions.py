@@ -175,5 +175,9 @@ class AuthorizationError(ClientError, PermissionError):
     """The server did not accept the API key."""
 
 
+class WorkerLostError(PrefectException, RuntimeError):
+    """The worker that ran the task is gone."""
+
+
 class FlowStorageError(PrefectException, RuntimeError):
     """The flow could not be stored or loaded."""

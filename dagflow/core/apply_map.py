@@ -75,6 +75,7 @@ class _StandIns:
         task = as_task(bare, flow=self._target)
         if not isinstance(bare, Task) and task.auto_generated and task not in self._target.slugs:
             self.constants.add(task)
+            self._scratch.add_task(task)  # a member of the flow is never folded into its consumer's constants
         self.marks[task] = {"mapped": marks.get("mapped", True), "flattened": marks.get("flattened", False)}
         return task
 

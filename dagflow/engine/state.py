@@ -211,6 +211,10 @@ class State:
         else:
             self._holder, self._value = None, value
 
+    def carried(self) -> Any:
+        """Return the value as it came: still packed when nobody has looked at it."""
+        return self._value if type(self._value) is Packed and self._holder is None else self.result
+
     @property
     def _result(self) -> Result:
         """The :class:`~dagflow.engine.result.Result` that holds the value, ``NoResult`` when there is none."""
@@ -503,7 +507,7 @@ class Retrying(Scheduled):
         run_count: how many attempts were made.
     """
 
-    __slots__ = ("run_count",)
+    __slots__ = ("loop", "run_count")
     color = "#f66a0a"
     _compared = ("cached_inputs", "start_time", "run_count")
 
@@ -518,6 +522,7 @@ class Retrying(Scheduled):
     ) -> None:
         super().__init__(message, result, start_time, context, cached_inputs)
         self.run_count: int = run_count if run_count is not None else (_run_context.get("task_run_count") or 1)
+        self.loop: tuple[int, Any] | None = None
 
 
 class _MetaState(State):

@@ -1,0 +1,280 @@
+"""
+One attempt at one task run, wherever the executor put it.
+
+Straight-line code: run name, target or cache, Running, the user's function, checkpoint, settle. What a task does not
+use (a timeout, a cache, a target, handlers) costs it nothing.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dagflow.engine.gates import ask_trigger
+from dagflow.engine.notify import announce, has_listeners
+from dagflow.engine.settle import cached_state, retry_state
+from dagflow.engine.signals import ENDRUN, PrefectStateSignal
+from dagflow.engine.state import (
+    Cached,
+    Failed,
+    Looped,
+    Paused,
+    Pending,
+    Resume,
+    Retrying,
+    Running,
+    State,
+    Success,
+    TimedOut,
+)
+from dagflow.exceptions import TaskTimeoutSignal
+from dagflow.utilities.context import pop_layer, push_layer, visible
+
+if TYPE_CHECKING:
+    from dagflow.core.edge import Edge
+    from dagflow.engine.run_context import TaskRun
+
+__all__ = ["attempt", "attempt_all", "template_values"]
+
+
+def attempt_all(runs: Iterable[tuple[TaskRun, dict[Edge, State] | None]]) -> list[State]:
+    """Attempt several runs one after the other; see :func:`attempt` for what comes with each."""
+    return [attempt(run, upstream) for run, upstream in runs]
+
+
+def attempt(run: TaskRun, upstream: dict[Edge, State] | None = None) -> State:
+    """
+    Try to run a task to its end and return the state it is in then.
+
+    Args:
+        run: the task run.
+        upstream: what its trigger is asked about, when that could not be done before (targets and caches are looked
+            up first).
+    """
+    scope = run.scope
+    token = push_layer(run.layer)
+    run.started = scope.clock.now()
+    known = run.state
+    try:
+        if known is not None:
+            _take_up(run, known)
+        if scope.logs:
+            scope.logger.info("Task '%s': Starting task run...", run.full_name)
+        heard = has_listeners(run)
+        state: State = known or _PENDING
+        while True:
+            state = _before(run, state, upstream) if _looks_around(run, state) else state
+            if run.ended or not isinstance(state, Pending):
+                break
+            if heard:
+                state = announce(run, state, Running("Starting task run."))
+                if run.ended or not isinstance(state, Running):
+                    break
+            outcome = execute(run)
+            state = announce(run, state, outcome) if heard else outcome
+            if type(state) is not Success or run.task.cache_for is not None:
+                state = _after(run, state)
+            if type(state) is not Looped or run.ended:
+                break
+            run.loop_count, run.loop_result = state.loop_count + 1, state.result
+            run.run_count, state = 1, Pending()
+    except Exception as error:
+        if scope.raises:
+            raise
+        scope.logger.exception("Task '%s': Unexpected error while running task: %r", run.full_name, error)
+        state = announce(run, known or _PENDING, Failed(f"Unexpected error: {error!r}", result=error))
+    finally:
+        pop_layer(token)
+    _stamp(run, known, state)
+    if scope.logs:
+        scope.logger.info(
+            "Task '%s': Finished task run for task with final state: '%s'", run.full_name, type(state).__name__
+        )
+    return state
+
+
+_PENDING = Pending()
+
+
+def _stamp(run: TaskRun, known: State | None, state: State) -> None:
+    """Note on *state* when the attempt ran, and when earlier ones did."""
+    state.run_started = run.started
+    state.run_ended = run.scope.clock.now()
+    if known is not None and known.run_started is not None and known.run_ended is not None:
+        state.earlier_attempts = (
+            *known.earlier_attempts,
+            (known.run_started, known.run_ended, type(known).__name__),
+        )
+
+
+def _take_up(run: TaskRun, known: State) -> None:
+    """Go on from where a known state left the run."""
+    if isinstance(known, Retrying):
+        run.run_count = known.run_count + 1
+        if known.loop is not None:
+            run.loop_count, run.loop_result = known.loop
+    else:
+        run.run_count = (known._context or {}).get("task_run_count") or 1
+    run.resumed = isinstance(known, Resume | Paused)
+
+
+# --- before the code -------------------------------------------------------------------------------------------
+
+
+def _looks_around(run: TaskRun, state: State) -> bool:
+    """Tell whether there is something to do before the code runs."""
+    task = run.task
+    return (
+        task.task_run_name is not None
+        or task.target is not None
+        or task.cache_for is not None
+        or isinstance(state, Cached)
+    )
+
+
+def _before(run: TaskRun, state: State, upstream: dict[Edge, State] | None) -> State:
+    """Name the run, look for a result, then ask the trigger if that was left to us."""
+    task = run.task
+    if task.task_run_name is not None:
+        run.layer.values["task_run_name"] = _run_name(run)
+    if task.target is not None:
+        state = announce(run, state, _from_target(run, state))
+    elif not run.ended:
+        state = announce(run, state, _from_cache(run, state))
+    if upstream is not None and not run.ended:
+        verdict = ask_trigger(task, upstream, raises=run.scope.raises)
+        if verdict is not None:
+            state = announce(run, state, verdict)
+    return state
+
+
+def _run_name(run: TaskRun) -> str:
+    template: Any = run.task.task_run_name
+    values = template_values(run)
+    return template.format(**values) if isinstance(template, str) else str(template(**values))
+
+
+def template_values(run: TaskRun) -> dict[str, Any]:
+    """Return what templates may name: parameters, then context, then the task's inputs, later ones winning."""
+    return {**run.scope.parameters, **visible(run.layer), **run.inputs}
+
+
+def _store(run: TaskRun) -> Any:
+    """Return where the run's result is written: the task's place, else the flow's."""
+    if run.task.result is not None:
+        return run.task.result
+    return run.scope.flow_result
+
+
+def _from_target(run: TaskRun, state: State) -> State:
+    """Return ``Cached`` with what lies at the task's target, *state* when nothing does."""
+    from dagflow.engine.result import Result
+
+    store = _store(run) or Result()
+    target: Any = run.task.target
+    values = template_values(run)
+    if run.task.result is None:
+        store = store.copy()
+        store.location, store._formatter = (None, target) if callable(target) else (target, None)
+    formatted = store.format(**values)
+    if not store.exists(formatted.location, **values):
+        return state
+    found = Cached(f"Result found at task target {formatted.location}", result=formatted.read(formatted.location))
+    found.map_index = run.map_index
+    return found
+
+
+def _from_cache(run: TaskRun, state: State) -> State:
+    """Return the first cached state that fits, else a state to run in."""
+    task = run.task
+    mine = [state] if isinstance(state, Cached) else []
+    if mine or task.cache_for is not None:
+        for candidate in (*mine, *_fitting(run)):
+            if task.cache_validator(candidate, dict(run.inputs), dict(run.scope.parameters)):
+                candidate.load_result(_store(run))
+                return candidate
+    return Pending("Cache was invalid; ready to run.") if mine else state
+
+
+def _fitting(run: TaskRun) -> Sequence[Cached]:
+    """Return the cached states this run may use: a mapped child takes only those of its own number."""
+    return [one for one in run.candidates if getattr(one, "map_index", None) == run.map_index]
+
+
+# --- the code --------------------------------------------------------------------------------------------------
+
+
+def execute(run: TaskRun) -> State:
+    """Call the user's function and return what its end means."""
+    task, scope = run.task, run.scope
+    try:
+        if task.timeout or task.log_stdout:
+            from dagflow.engine.timeouts import call_with_limits
+
+            value = call_with_limits(run)
+        else:
+            value = task.run(**run.inputs)
+        if type(value) is types.CoroutineType:
+            from dagflow.engine.coroutines import complete
+
+            value = complete(value)
+        state: State = Success._made("Task run succeeded.", value)
+    except PrefectStateSignal as signal:
+        state = signal.state
+    except ENDRUN as end:
+        state = end.state
+    except TaskTimeoutSignal as signal:
+        if scope.raises:
+            raise
+        state = TimedOut(str(signal) or "Task timed out during execution.", result=signal)
+    except Exception as error:
+        if scope.raises:
+            raise
+        scope.logger.exception("Task '%s': Exception encountered during task execution!", run.full_name)
+        state = Failed._made(f"Error during execution of task: {error!r}", error)
+    if task.tags:
+        state.context["tags"] = sorted(task.tags)
+    if scope.checkpointing and isinstance(state, Success | Looped):
+        _checkpoint(run, state)
+    return state
+
+
+def _checkpoint(run: TaskRun, state: State) -> None:
+    """Write the value to its place, when there is one and the task did not opt out."""
+    store = _store(run)
+    value = state.result
+    if store is None or run.task.checkpoint is False or value is None or state.is_skipped():
+        return
+    from dagflow.engine.result import Result
+
+    if type(store) is Result:
+        return
+    if run.task.target is not None and run.task.result is None:
+        store = store.copy()
+        target: Any = run.task.target
+        store.location, store._formatter = (None, target) if callable(target) else (target, None)
+    values = template_values(run)
+    values.pop("value_", None)
+    state._result = store.write(value, **values)
+
+
+# --- after the code --------------------------------------------------------------------------------------------
+
+
+def _after(run: TaskRun, state: State) -> State:
+    """Record a success for later runs, or plan another attempt after a failure."""
+    task, scope = run.task, run.scope
+    if run.ended:
+        return state
+    if state.is_successful() and task.cache_for is not None and not isinstance(state, Cached) and not state.is_skipped():
+        now = scope.clock.now()
+        return announce(run, state, cached_state(task, state, run.inputs, scope.parameters, run.map_index, now))
+    if isinstance(state, Failed):
+        retry = retry_state(task, state, run.run_count, scope.clock.now())
+        if retry is not state and run.loop_count is not None:
+            retry.loop = (run.loop_count, run.loop_result)  # type: ignore[attr-defined]
+        return announce(run, state, retry)
+    if isinstance(state, Retrying) and run.loop_count is not None:
+        state.loop = (run.loop_count, run.loop_result)
+    return state

@@ -1,0 +1,81 @@
+"""
+Running one function in a process of its own, so that it can be killed.
+
+The child is started as a fresh interpreter that is handed the function over a pipe. It never imports the user's script
+again, so scripts need no ``if __name__ == "__main__"`` guard.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+from dagflow.exceptions import TaskTimeoutSignal
+
+if TYPE_CHECKING:
+    from dagflow.engine.run_context import TaskRun
+
+__all__ = ["call_isolated", "child_environment"]
+
+_START_ALLOWANCE = 0.5
+"""Seconds granted for starting the interpreter, so that a limit of one second is a limit on the work."""
+
+
+def child_environment() -> dict[str, str]:
+    """Return the environment in which a child finds the same modules as this process."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
+def call_isolated(run: TaskRun, seconds: float) -> Any:
+    """
+    Call the run's function in another process and return what it returns.
+
+    Raises:
+        TaskTimeoutSignal: when the time is up; the process and all it started are killed.
+        BaseException: what the function raised, signals included.
+    """
+    import cloudpickle
+
+    from dagflow.configuration import config
+    from dagflow.utilities.context import visible
+
+    keys = {key: value for key, value in visible(run.layer).items() if key not in ("logger", "config", "caches")}
+    work = cloudpickle.dumps((config.to_dict(), keys, run.full_name, run.task.run, run.inputs))
+    command = [sys.executable, "-m", "dagflow.engine.isolated_child"]
+    child = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child_environment(), start_new_session=True
+    )
+    try:
+        answer, _ = child.communicate(work, timeout=seconds + _START_ALLOWANCE)
+    except subprocess.TimeoutExpired:
+        raise _timed_out(run, seconds) from None
+    finally:
+        _kill(child)
+    return _opened(run, seconds, answer, child.returncode)
+
+
+def _timed_out(run: TaskRun, seconds: float) -> TaskTimeoutSignal:
+    return TaskTimeoutSignal(f"Task {run.full_name!r} ran longer than its timeout of {seconds} s.")
+
+
+def _opened(run: TaskRun, seconds: float, answer: bytes, code: int | None) -> Any:
+    import cloudpickle
+
+    if not answer:
+        raise RuntimeError(f"The process that ran task {run.full_name!r} ended with exit code {code} and no answer.")
+    kind, value = cloudpickle.loads(answer)
+    if kind == "raised":
+        raise value
+    return value
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    import contextlib
+    import signal
+
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.kill()
+    child.wait()

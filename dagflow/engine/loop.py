@@ -1,0 +1,368 @@
+"""
+The loop: carries instructions from the progress machine to the executor, and completions back.
+
+It is the only place where the engine waits, and it waits for whatever finishes first, so a slow branch never holds up
+another. Three sources feed it: tasks that finish, verdicts that were announced, and dates that have come.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dagflow.engine.attempt import attempt, attempt_all
+from dagflow.engine.notify import announce
+from dagflow.engine.progress import Progress, Settle, Submit, WakeAt, looks_up
+from dagflow.engine.run_context import RunScope, TaskRun
+from dagflow.engine.settle import retry_state
+from dagflow.engine.sizes import BatchSize
+from dagflow.engine.state import Failed, Pending, State, Success
+from dagflow.utilities.context import pop_layer, push_layer
+
+if TYPE_CHECKING:
+    from dagflow.core.edge import Edge
+    from dagflow.engine.gates import Gate
+    from dagflow.engine.plan import Plan, Step
+    from dagflow.executors.base import Executor
+
+__all__ = ["Loop", "Watcher"]
+
+
+class Watcher(Protocol):
+    """Somebody who is told how a run goes, in the driver's thread; what it does must be quick."""
+
+    def began(self, plan: Plan) -> None:
+        """The run starts."""
+
+    def spread(self, step: int, width: int) -> None:
+        """A mapped step has become *width* children."""
+
+    def finished(self, step: int, child: int | None, state: State) -> None:
+        """A run reached a state in which it ends or waits."""
+
+    def children_finished(self, step: int, states: Sequence[State]) -> None:
+        """Several children of a step did."""
+
+    def ended(self, state: State) -> None:
+        """The flow run reached *state*."""
+
+
+class Loop:
+    """
+    One run of a plan on an executor.
+
+    Args:
+        plan: what to run.
+        scope: what its task runs share.
+        executor: started already.
+        known_states: states from elsewhere, by task.
+        patience: how many seconds to sit with only dates left; ``None`` for a single pass that waits for nothing.
+        watcher: told how it goes.
+        batch_size: children that travel together; default follows their durations.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        scope: RunScope,
+        executor: Executor,
+        known_states: dict[Any, State] | None = None,
+        *,
+        patience: float | None = None,
+        watcher: Watcher | None = None,
+        batch_size: int | None = None,
+    ) -> None:
+        self.plan = plan
+        self.scope = scope
+        self.executor = executor
+        self.progress = Progress(plan, known_states, self._decide)
+        self._patience = patience
+        self._watcher = watcher
+        self._batch_size = batch_size
+        self._clock = scope.clock
+        self._constants: dict[int, dict[str, Any]] = {}
+        self._timers: list[tuple[float, int, int]] = []
+        self._ready: list[tuple[int, int, list[int] | None]] = []
+        self._count = 0
+        self._flights: dict[int, tuple[int, list[int] | None, Any]] = {}
+        self._batches = 0
+        self._undeliverable: list[tuple[int, list[int] | None, Exception]] = []
+        self._backlog: dict[int, deque[int]] = {}
+        self._sizes: dict[int, BatchSize] = {}
+        if executor.remote:
+            from dagflow.engine.remote import Post
+
+            self._post: Any = Post(scope, executor)
+
+    def drive(self) -> list[State]:
+        """Run until nothing is left that this pass may do; return a state for every step."""
+        if self._watcher is not None:
+            self._watcher.began(self.plan)
+        out = self.progress.begin()
+        immediate = self.executor.immediate
+        finished, watcher, submit = self.progress.finished, self._watcher, self.executor.submit
+        while True:
+            while out:
+                out = self._route(out)
+            if not immediate:
+                while self._ready:
+                    self._launch(*heapq.heappop(self._ready)[::2])
+                self._fill()
+                out = self._land()
+                if out is None:
+                    break
+                continue
+            if not self._ready:
+                out = self._wake()
+                if out is None:
+                    break
+                continue
+            index, _, children = heapq.heappop(self._ready)
+            if children is None:
+                state = submit(attempt, self._run(index, None), self._asked(index, None))
+                if watcher is not None:
+                    watcher.finished(index, None, state)
+                out = finished(index, None, state)
+            else:
+                out = self._take(index, children, submit(attempt_all, self._pairs(index, children)))
+        return self.progress.snapshot()
+
+    # --- instructions ----------------------------------------------------------------------------------------
+
+    def _route(self, out: list[Any]) -> list[Any]:
+        """Put instructions where they belong; return those that follow from announcing verdicts."""
+        more: list[Any] = []
+        for one in out:
+            if type(one) is Submit:
+                if one.children is None and self.plan.steps[one.step].task.is_constant:
+                    more += self.progress.finished(one.step, None, _constant_state(self.plan.steps[one.step].task))
+                    continue
+                self._count += 1
+                heapq.heappush(self._ready, (one.step, self._count, one.children))
+            elif type(one) is Settle:
+                more += self._settle(one)
+            elif self._patience is not None or one.seeded:
+                self._remember(one)
+        return more
+
+    def _settle(self, one: Settle) -> list[Any]:
+        """Announce a verdict and feed what came of it back."""
+        run = self._bare_run(one.step, one.child, one.old)
+        token = push_layer(run.layer)
+        try:
+            state = announce(run, one.old or Pending(), one.state)
+        finally:
+            pop_layer(token)
+        if self._watcher is not None:
+            width = len(state.map_states) if state.is_mapped() else None  # type: ignore[attr-defined]
+            if width is not None and one.child is None:
+                self._watcher.spread(one.step, width)
+            else:
+                self._watcher.finished(one.step, one.child, state)
+        return self.progress.finished(one.step, one.child, state)
+
+    def _remember(self, one: WakeAt) -> None:
+        child = -1 if one.child is None else one.child
+        heapq.heappush(self._timers, (one.time, one.step, child))
+
+    def _decide(
+        self, step: Step, child: int | None, known: State | None, upstream: dict[Edge, State], gates: tuple[Gate, ...]
+    ) -> State | None:
+        """Ask the gates where triggers find the context of the run."""
+        from dagflow.engine.gates import judge
+
+        run = self._bare_run(step.index, child, known)
+        token = push_layer(run.layer)
+        try:
+            return judge(step.task, upstream, gates, raises=self.scope.raises)
+        finally:
+            pop_layer(token)
+
+    def _bare_run(self, index: int, child: int | None, known: State | None) -> TaskRun:
+        from dagflow.engine.state import Paused, Resume
+
+        step = self.plan.steps[index]
+        run = TaskRun(self.scope, step.task, step.slug, child, known, {})
+        run.resumed = isinstance(known, Resume | Paused)
+        return run
+
+    # --- runs ------------------------------------------------------------------------------------------------
+
+    def _run(self, index: int, child: int | None) -> TaskRun:
+        """Gather what one task run needs."""
+        step = self.plan.steps[index]
+        inputs = self._constants_of(index).copy()
+        if child is None:
+            if step.keyed:
+                inputs.update(self.progress.inputs(index))
+        else:
+            for column in self.progress.columns(index):
+                if column.key is not None:
+                    inputs[column.key] = column.value_of(child)
+        if not self.executor.remote:
+            open_packed(inputs)
+        task = step.task
+        run = TaskRun(self.scope, task, step.slug, child, self.progress.known_state(index, child), inputs)
+        if task.cache_for is not None:
+            run.candidates = self.scope.caches.get(task.cache_key or task.name, ())
+        return run
+
+    def _pairs(
+        self, index: int, children: Iterable[int | None]
+    ) -> Iterator[tuple[TaskRun, dict[Edge, State] | None]]:
+        """Yield the runs of a batch, made one at a time, each with what its trigger is asked about."""
+        return ((self._run(index, child), self._asked(index, child)) for child in children)
+
+    def _asked(self, index: int, child: int | None) -> dict[Edge, State] | None:
+        """Return what the worker asks the trigger about, for a run that looks for its result first."""
+        if not looks_up(self.plan.steps[index].task, self.progress.known_state(index, child)):
+            return None
+        return self.progress.upstream(index, child)
+
+    def _constants_of(self, index: int) -> dict[str, Any]:
+        """Return copies of the constant arguments, so that a task that changes one changes no later run."""
+        found = self._constants.get(index)
+        if found is None:
+            values = self.plan.constants.get(self.plan.steps[index].task)
+            found = self._constants[index] = {key: fresh(value) for key, value in values.items()} if values else {}
+        return found
+
+    def _take(self, index: int, children: Sequence[int], states: Sequence[State]) -> list[Any]:
+        """Feed the states of a batch back."""
+        if self._watcher is not None:
+            self._watcher.children_finished(index, states)
+        return self.progress.children_finished(index, zip(children, states, strict=True))
+
+    # --- executors that run elsewhere ------------------------------------------------------------------------
+
+    def _launch(self, index: int, children: list[int] | None) -> None:
+        """Submit a plain run; line up children, which travel in batches."""
+        if children is None:
+            self._submit(index, None)
+        else:
+            self._backlog.setdefault(index, deque()).extend(children)
+
+    def _fill(self) -> None:
+        """Keep two batches for every hand under way, those of later steps first, so that chains run depth first."""
+        hands = self.executor.parallelism
+        while self._backlog and self._batches < 2 * hands:
+            index = max(self._backlog)
+            line = self._backlog[index]
+            size = self._batch_size or self._sizes.setdefault(index, BatchSize()).next(len(line), hands)
+            batch = [line.popleft() for _ in range(min(size, len(line)))]
+            if not line:
+                del self._backlog[index]
+            self._submit(index, batch)
+
+    def _submit(self, index: int, children: list[int] | None) -> None:
+        task = self.plan.steps[index].task
+        about = {"task_name": task.name, "task_tags": task.tags, "task_index": children[0] if children else None}
+        pairs = list(self._pairs(index, [None] if children is None else children))
+        try:
+            if self.executor.remote:
+                future = self._post.submit(index, pairs, about)
+            else:
+                future = self.executor.submit(attempt_all, pairs, extra_context=about)
+        except Exception as error:
+            self._undeliverable.append((index, children, error))
+            return
+        self._flights[id(future)] = (index, children, future)
+        self._batches += children is not None
+
+    def _land(self) -> list[Any] | None:
+        """Wait for whatever comes first and feed it back; ``None`` when nothing is under way."""
+        out: list[Any] = []
+        lost, self._undeliverable = self._undeliverable, []
+        for index, children, error in lost:
+            out += self._lost(index, children, error)
+        if lost:
+            return out
+        if not self._flights:
+            return self._wake()
+        futures = () if self.executor.tracks else [future for _, _, future in self._flights.values()]
+        for future in self.executor.as_completed(futures, timeout=self._until_next_date()):
+            index, children, _ = self._flights.pop(id(future))
+            self._batches -= children is not None
+            out += self._arrived(index, children, future)
+        return out + self._due()
+
+    def _arrived(self, index: int, children: list[int] | None, future: Any) -> list[Any]:
+        try:
+            states = self.executor.wait(future)
+        except Exception as error:
+            return self._lost(index, children, error)
+        if self._watcher is not None:
+            self._watcher.children_finished(index, states) if children else self._watcher.finished(index, None, states[0])
+        if children is None:
+            return self.progress.finished(index, None, states[0])
+        seconds = sum((state.run_ended or 0) - (state.run_started or 0) for state in states)
+        self._sizes.setdefault(index, BatchSize()).learn(len(children), seconds)
+        return self.progress.children_finished(index, zip(children, states, strict=True))
+
+    def _lost(self, index: int, children: list[int] | None, error: Exception) -> list[Any]:
+        """Deal with runs that never came back: a batch is split so that only the culprit fails."""
+        if self.scope.raises:
+            raise error
+        if children is not None and len(children) > 1:
+            for child in children:
+                self._submit(index, [child])
+            return []
+        child = children[0] if children else None
+        known = self.progress.known_state(index, child)
+        run = self._bare_run(index, child, known)
+        self.scope.logger.error("Task '%s': the run was lost: %r", run.full_name, error)
+        state: State = announce(run, known or Pending(), Failed(f"The task run was lost: {error!r}", result=error))
+        count = getattr(known, "run_count", 0) + 1
+        state = announce(run, state, retry_state(run.task, state, count, self._clock.now()))
+        return self.progress.finished(index, child, state)
+
+    # --- dates -----------------------------------------------------------------------------------------------
+
+    def _until_next_date(self) -> float | None:
+        return max(0.0, self._timers[0][0] - self._clock.now()) if self._timers else None
+
+    def _due(self) -> list[Any]:
+        """Wake the runs whose time has come."""
+        out: list[Any] = []
+        while self._timers and self._timers[0][0] <= self._clock.now():
+            _, index, child = heapq.heappop(self._timers)
+            out += self.progress.woken(index, None if child < 0 else child)
+        return out
+
+    def _wake(self) -> list[Any] | None:
+        """Wake what is due; wait for the next date when patience allows; ``None`` when there is nothing to wait for."""
+        if not self._timers:
+            return None
+        wait = self._timers[0][0] - self._clock.now()
+        if wait > 0:
+            if self._patience is None or wait > self._patience:
+                return None
+            self.scope.logger.info("Waiting %.1f s for the next task run to be due.", wait)
+            self._clock.sleep(wait)
+        return self._due()
+
+
+def _constant_state(task: Any) -> State:
+    state: State = Success._made("Constant.", fresh(task.value))
+    return state
+
+
+def fresh(value: Any) -> Any:
+    """
+    Return a copy of a plain list, dict or set, plain containers inside copied too; anything else as it is.
+
+    >>> numbers = [1, [2]]
+    >>> fresh(numbers) == numbers, fresh(numbers)[1] is numbers[1]
+    (True, False)
+    """
+    kind = type(value)
+    if kind is list:
+        return [fresh(item) if type(item) in _CONTAINERS else item for item in value]
+    if kind is dict:
+        return {key: fresh(item) if type(item) in _CONTAINERS else item for key, item in value.items()}
+    return set(value) if kind is set else value
+
+
+_CONTAINERS = (list, dict, set)

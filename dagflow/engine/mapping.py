@@ -1,0 +1,157 @@
+"""
+How a mapped task sees what is upstream of it.
+
+Pure functions over states and values: the width of a map, what one child finds at the end of each edge, and what
+``flatten`` makes of a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dagflow.engine.state import Failed, Mapped, State, Success
+
+if TYPE_CHECKING:
+    from dagflow.core.edge import Edge
+
+__all__ = ["Column", "columns_of", "flattened_value", "is_nested", "plain_value", "unmappable", "width_of"]
+
+
+def is_nested(item: Any) -> bool:
+    """Tell whether *item* has items of its own; text and bytes count as whole."""
+    return hasattr(item, "__iter__") and not isinstance(item, str | bytes)
+
+
+def flattened_value(value: Any) -> Any:
+    """
+    Remove one level of nesting; what is not nested throughout is left as it is.
+
+    >>> flattened_value([[1], [2, 3]]), flattened_value([[1], 2]), flattened_value(7)
+    ([1, 2, 3], [[1], 2], 7)
+    """
+    if not is_nested(value) or isinstance(value, Mapping):
+        return value
+    items = value if isinstance(value, Sequence) else list(value)
+    if not all(is_nested(item) for item in items):
+        return value
+    return [inner for item in items for inner in item]
+
+
+def _flattened_children(parent: Mapped) -> list[tuple[State, Any]]:
+    """
+    Return the items of all children with the state each comes from.
+
+    A child that failed, was skipped or returned something without items is one item itself.
+    """
+    found: list[tuple[State, Any]] = []
+    for child in parent.map_states:
+        assert child is not None
+        value = child.result
+        if child.is_successful() and not child.is_skipped() and is_nested(value):
+            found.extend((child, item) for item in value)
+        else:
+            found.append((child, value))
+    return found
+
+
+def plain_value(edge: Edge, state: State) -> Any:
+    """Return what a task that takes *state* as a whole receives through *edge*."""
+    if not edge.flattened:
+        return state.result
+    if isinstance(state, Mapped):
+        return [value for _, value in _flattened_children(state)]
+    return flattened_value(state.result)
+
+
+class Column:
+    """
+    What the children of a mapped task find at the end of one edge.
+
+    ``states`` and ``values`` are indexed by child when they are lists; ``None`` in place of ``states`` means that all
+    children see the one ``state``, ``shared`` that they all take the one value.
+    """
+
+    __slots__ = ("key", "shared", "state", "states", "values")
+
+    def __init__(self, key: str | None, state: State, states: list[State | None] | None, values: Any, shared: bool):
+        self.key = key
+        self.state = state
+        self.states = states
+        self.values = values
+        self.shared = shared
+
+    def state_of(self, child: int) -> State:
+        """Return the state that child number *child* sees."""
+        if self.states is None:
+            return self.state
+        state = self.states[child]
+        assert state is not None
+        return state
+
+    def value_of(self, child: int) -> Any:
+        """Return the value that child number *child* takes."""
+        if self.shared:
+            return self.values
+        if self.values is None:
+            return self.state_of(child).carried()
+        return self.values[child]
+
+
+def columns_of(edges: Sequence[Edge], states: Sequence[State]) -> list[Column]:
+    """Return a column for each edge of a mapped step."""
+    return [_column(edge, state) for edge, state in zip(edges, states, strict=True)]
+
+
+def _column(edge: Edge, state: State) -> Column:
+    if not edge.mapped or not state.is_successful():
+        return Column(edge.key, state, None, plain_value(edge, state) if edge.key is not None else None, shared=True)
+    if isinstance(state, Mapped):
+        if not edge.flattened:
+            return Column(edge.key, state, state.map_states, None, shared=False)
+        pairs = _flattened_children(state)
+        return Column(edge.key, state, [one for one, _ in pairs], [value for _, value in pairs], shared=False)
+    return Column(edge.key, state, None, plain_value(edge, state), shared=False)
+
+
+def width_of(edges: Sequence[Edge], columns: Sequence[Column]) -> int:
+    """Return the number of children: the length of the shortest mapped input."""
+    widths = [
+        len(column.states if column.values is None and column.states is not None else column.values)
+        for edge, column in zip(edges, columns, strict=True)
+        if edge.mapped and not column.shared
+    ]
+    return min(widths)
+
+
+def unmappable(edges: Sequence[Edge], states: Sequence[State]) -> Failed | None:
+    """Return why the upstream states cannot be mapped over, ``None`` when they can."""
+    mapped = [(edge, state) for edge, state in zip(edges, states, strict=True) if edge.mapped]
+    good = [(edge, state) for edge, state in mapped if state.is_successful()]
+    if not good:
+        return Failed("No upstream states can be mapped over.")
+    for edge, state in good:
+        if isinstance(state, Mapped):
+            continue
+        value = state.result
+        if isinstance(value, Mapping) or not hasattr(value, "__getitem__") or not hasattr(value, "__len__"):
+            return Failed(
+                "At least one upstream state has an unmappable result.",
+                result=TypeError(
+                    f"Task {edge.upstream_task.name!r} returned {type(value).__name__}, which cannot be mapped over: "
+                    "return a list"
+                    + (", such as list(d.items())." if isinstance(value, Mapping) else ".")
+                ),
+            )
+    return None
+
+
+def element_state(state: State, value: Any) -> State:
+    """Return the state of one item of a list that one task returned."""
+    if type(state) is Success and state._context is None:
+        return Success._made(state.message, value)  # type: ignore[no-any-return]
+    import copy
+
+    one = copy.copy(state)
+    one._holder, one._value = None, value
+    return one

@@ -1,0 +1,80 @@
+"""
+The one door through which every change of state goes: the user's handlers, then the runner's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dagflow.engine.signals import ENDRUN, PrefectStateSignal
+from dagflow.engine.state import Failed, State
+from dagflow.utilities.logging import get_logger
+
+if TYPE_CHECKING:
+    from dagflow.engine.run_context import TaskRun
+
+__all__ = ["announce", "call_handlers", "has_listeners"]
+
+
+def has_listeners(run: TaskRun) -> bool:
+    """Tell whether anybody wants to hear of the run's states."""
+    return bool(run.task.state_handlers or run.scope.handlers or run.scope.debugs)
+
+
+def announce(run: TaskRun, old: State, new: State) -> State:
+    """
+    Tell the handlers of a task run's change of state and return the state to go on with.
+
+    A handler that raises ends the run: ``run.ended`` is set.
+    """
+    if old is new:
+        return new
+    scope, task = run.scope, run.task
+    if scope.debugs:
+        scope.logger.debug(
+            "Task '%s': Handling state change from %s to %s", run.full_name, type(old).__name__, type(new).__name__
+        )
+    if task.state_handlers:
+        new, run.ended = call_handlers(task.state_handlers, task, old, new, raises=scope.raises)
+    if scope.handlers and not run.ended:
+        new, run.ended = call_handlers(scope.handlers, _runner_of(run), old, new, raises=scope.raises)
+    return new
+
+
+def _runner_of(run: TaskRun) -> Any:
+    from dagflow.engine.task_runner import TaskRunner
+
+    return TaskRunner(run.task, flow_result=run.scope.flow_result)
+
+
+def call_handlers(
+    handlers: Sequence[Callable[..., Any]], subject: Any, old: State, new: State, *, raises: bool
+) -> tuple[State, bool]:
+    """
+    Call *handlers* in order, each with what the one before it returned.
+
+    Returns:
+        the state to go on with, and whether a handler ended the run by raising.
+    """
+    for handler in handlers:
+        try:
+            answer = handler(subject, old, new)
+            if answer is not None and not isinstance(answer, State):
+                raise TypeError(
+                    f"State handler {getattr(handler, '__name__', handler)!r} returned {answer!r}; "
+                    "return a State, or None to keep the state."
+                )
+        except PrefectStateSignal as signal:
+            return signal.state, True
+        except ENDRUN as end:
+            return end.state, True
+        except Exception as error:
+            if raises:
+                raise
+            message = f"Unexpected error while calling state handlers: {error!r}"
+            get_logger("TaskRunner").exception(message)
+            return Failed(message, result=error), True
+        if answer is not None:
+            new = answer
+    return new, False

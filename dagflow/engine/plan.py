@@ -1,0 +1,115 @@
+"""
+The plan: a flow compiled once into what the engine needs, in linear time.
+
+A plan never changes while it runs, and knows nothing of states. Steps stand in topological order and refer to each
+other by their place in it, so the engine indexes where it would otherwise search.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dagflow.triggers import all_finished, all_successful, any_successful, not_all_skipped
+
+if TYPE_CHECKING:
+    from dagflow.core.edge import Edge
+    from dagflow.core.flow import Flow
+    from dagflow.core.task import Task
+
+__all__ = ["Plan", "RunKey", "Step", "compile_plan"]
+
+RunKey = tuple[int, "int | None"]
+"""Names one task run everywhere: the step's place, and the child's number or ``None``."""
+
+GO_ON_SUCCESS = frozenset({all_successful, all_finished, any_successful, not_all_skipped})
+"""Triggers that go whenever all upstream tasks are plainly successful, so they need not be asked then."""
+
+
+class Step:
+    """
+    One task with its place in the plan.
+
+    ``sources[i]`` is the step at the upstream end of ``edges[i]``; ``followers`` are the steps that wait for this one.
+    ``waits_for`` counts distinct upstream steps; ``wide`` are those that this step follows child by child.
+    """
+
+    __slots__ = ("edges", "followers", "index", "keyed", "mapped", "slug", "sources", "task", "waits_for", "wide")
+
+    def __init__(self, index: int, task: Task, slug: str) -> None:
+        self.index = index
+        self.task = task
+        self.slug = slug
+        self.edges: tuple[Edge, ...] = ()
+        self.sources: tuple[int, ...] = ()
+        self.keyed: tuple[tuple[str, int], ...] = ()
+        self.followers: list[int] = []
+        self.waits_for = 0
+        self.mapped = False
+        self.wide: frozenset[int] = frozenset()
+
+    def __repr__(self) -> str:
+        return f"<Step {self.index}: {self.slug}>"
+
+
+class Plan:
+    """
+    The steps of a flow in topological order.
+
+    Attributes:
+        steps: the steps.
+        place: where each task stands.
+        constants: values bound to arguments, by task; the flow's own mapping, so later changes are seen.
+    """
+
+    __slots__ = ("constants", "flow_name", "place", "steps")
+
+    def __init__(self, flow_name: str, steps: list[Step], place: dict[Task, int], constants: Any) -> None:
+        self.flow_name = flow_name
+        self.steps = steps
+        self.place = place
+        self.constants = constants
+
+    def lineage(self) -> dict[Task, tuple[Task, ...]]:
+        """Return each task's upstream tasks."""
+        steps = self.steps
+        return {step.task: tuple(steps[index].task for index in dict.fromkeys(step.sources)) for step in steps}
+
+
+def compile_plan(flow: Flow) -> Plan:
+    """
+    Compile *flow*.
+
+    Raises:
+        CycleError: when its tasks wait for each other.
+    """
+    order = flow.sorted_tasks()
+    slugs = flow.slugs
+    place = {task: index for index, task in enumerate(order)}
+    steps = [Step(index, task, slugs[task]) for index, task in enumerate(order)]
+    pred = flow._graph.pred
+    for step in steps:
+        upstream = pred[step.task]
+        if upstream:
+            _join(step, upstream, place, steps)
+    return Plan(flow.name, steps, place, flow.constants)
+
+
+def _join(step: Step, upstream: Any, place: dict[Task, int], steps: list[Step]) -> None:
+    edges: list[Edge] = []
+    sources: list[int] = []
+    for task, bundle in upstream.items():
+        source = place[task]
+        steps[source].followers.append(step.index)
+        for data in bundle.values():
+            edge = data["edge"]
+            edges.append(edge)
+            sources.append(source)
+            if edge.mapped:
+                step.mapped = True
+    step.edges = tuple(edges)
+    step.sources = tuple(sources)
+    step.waits_for = len(upstream)
+    if step.mapped:
+        whole = {source for edge, source in zip(edges, sources, strict=True) if not edge.mapped or edge.flattened}
+        step.wide = frozenset(source for source in sources if steps[source].mapped and source not in whole)
+    step.keyed = tuple((edge.key, position) for position, edge in enumerate(edges) if edge.key is not None)

@@ -1,0 +1,271 @@
+"""
+``flow.run()``: what surrounds a run on this machine.
+
+Parameters are checked, dates of a schedule waited for, approvals of paused tasks asked for, cached states kept for later
+runs. The run itself is :class:`~dagflow.engine.flow_runner.FlowRunner`'s.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dagflow.configuration import config
+from dagflow.core.blame import user_location
+from dagflow.engine.run_context import new_id
+from dagflow.engine.state import Cached, Mapped, Paused, Resume, State
+from dagflow.exceptions import ParameterError
+from dagflow.utilities.context import context, current_layer
+from dagflow.utilities.logging import get_logger
+
+if TYPE_CHECKING:
+    from dagflow.core.flow import Flow
+    from dagflow.core.task import Task
+    from dagflow.engine.plan import Plan
+
+__all__ = ["run_flow"]
+
+_OPTIONS = (
+    "context",
+    "executor",
+    "flow_run_id",
+    "flow_run_name",
+    "state",
+    "task_contexts",
+    "task_runner_state_handlers",
+    "task_states",
+)
+
+
+def run_flow(
+    flow: Flow,
+    parameters: Mapping[str, Any] | None,
+    run_on_schedule: bool | None,
+    runner_cls: type | None,
+    options: dict[str, Any],
+) -> State | None:
+    """Run *flow* as :meth:`Flow.run` describes."""
+    if context.get("loading_flow"):
+        warnings.warn(
+            f"Flow {flow.name!r} is being loaded from its file, so the call of flow.run() there is passed over. "
+            'Put it under `if __name__ == "__main__":`.',
+            stacklevel=3,
+        )
+        return None
+    values = _sort_out(flow, dict(parameters or {}), options)
+    given = dict(options.pop("context", None) or {})
+    names = {key: options.pop(key, None) for key in ("flow_run_id", "flow_run_name")}
+    scheduled = config.flows.run_on_schedule if run_on_schedule is None else run_on_schedule
+    clock, runner = _runner(flow, runner_cls)
+    _check_executor(options.get("executor", flow.executor))
+    state: State | None = None
+    for event in _events(flow, bool(scheduled), clock):
+        defaults = dict(event.parameter_defaults or {}) if event is not None else {}
+        _check_parameters(flow, {**(given.get("parameters") or {}), **defaults, **values})
+        keys = _keys(given, names, event)
+        keys["parameters"] = {**defaults, **(given.get("parameters") or {})}
+        keys["caches"] = _caches()
+        _wait_for(event, clock)
+        # A frame of our own here would be one more between the user's script and the user's function.
+        state = runner.run(parameters=values, context=keys, return_tasks=flow._graph, **options)
+        _keep_caches(flow, state, keys["caches"])
+        options.pop("state", None)
+        options.pop("task_states", None)
+    return state
+
+
+# --- what was given --------------------------------------------------------------------------------------------
+
+
+def _sort_out(flow: Flow, values: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Move keywords that name a parameter from *options* to *values*; refuse what is neither."""
+    known = {parameter.name for parameter in flow.parameters()}
+    for name in known & options.keys():
+        values[name] = options.pop(name)
+    if "return_tasks" in options:
+        raise ValueError(
+            f"flow.run() returns the states of all tasks, so it takes no return_tasks{user_location()}. "
+            "Use FlowRunner(flow).run(return_tasks=...) to choose."
+        )
+    for name in options:
+        if name not in _OPTIONS:
+            raise TypeError(
+                f"Flow {flow.name!r} has no parameter and flow.run() no option {name!r}"
+                f"{_near(name, [*known, *_OPTIONS])}{user_location()}. Parameters: {_listed(known)}."
+            )
+    for name in values:
+        if name not in known:
+            raise ParameterError(
+                f"Flow {flow.name!r} has no parameter {name!r}{_near(name, known)}{user_location()}. "
+                f"Parameters: {_listed(known)}."
+            )
+    return values
+
+
+def _check_parameters(flow: Flow, values: Mapping[str, Any]) -> None:
+    missing = sorted(p.name for p in flow.parameters() if p.required and p.name not in values)
+    if missing:
+        example = ", ".join(f"{name}=..." for name in missing)
+        raise ParameterError(
+            f"Flow {flow.name!r} needs a value for the parameter{'s' * (len(missing) > 1)} "
+            f"{', '.join(map(repr, missing))}{user_location()}. Write flow.run({example}), or give a default."
+        )
+
+
+def _near(name: str, known: Any) -> str:
+    from difflib import get_close_matches
+
+    match = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {match[0]!r}?" if match else ""
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def _check_executor(executor: Any) -> None:
+    if executor is None or isinstance(executor, type) or hasattr(executor, "submit"):
+        return
+    raise TypeError(
+        f"executor must be an executor such as LocalDaskExecutor(), found {executor!r} of type "
+        f"{type(executor).__name__}{user_location()}."
+    )
+
+
+def _runner(flow: Flow, runner_cls: type | None) -> tuple[Any, Any]:
+    from dagflow.engine.defaults import get_default_flow_runner_class
+
+    runner = (runner_cls or get_default_flow_runner_class())(flow=flow)
+    runner.patience = math.inf
+    runner.between_passes = _approvals
+    return getattr(runner, "clock", None), runner
+
+
+def _keys(given: Mapping[str, Any], names: Mapping[str, Any], event: Any) -> dict[str, Any]:
+    keys = dict(given)
+    for name, value in names.items():
+        if value is not None:
+            keys[name] = value
+        elif event is not None:
+            keys[name] = new_id()
+    if event is not None:
+        keys["scheduled_start_time"] = event.start_time
+    return keys
+
+
+# --- schedules -------------------------------------------------------------------------------------------------
+
+
+def _events(flow: Flow, scheduled: bool, clock: Any) -> Iterator[Any]:
+    """Yield the dates to run at; one ``None`` for a single run at once."""
+    if not scheduled or flow.schedule is None:
+        yield None
+        return
+    after = None
+    count = 0
+    while True:
+        import pendulum
+
+        found = flow.schedule.next(1, after=after or pendulum.from_timestamp(clock.now()), return_events=True)
+        if not found:
+            break
+        count += 1
+        yield found[0]
+        after = max(found[0].start_time, pendulum.from_timestamp(clock.now()))
+    if not count:
+        raise ValueError(
+            f"The schedule of flow {flow.name!r} has no date left{user_location()}. "
+            "Run it now with flow.run(run_on_schedule=False), or change the schedule."
+        )
+
+
+def _wait_for(event: Any, clock: Any) -> None:
+    if event is None:
+        return
+    seconds = event.start_time.timestamp() - clock.now()
+    if seconds > 0:
+        get_logger("Flow").info("Waiting for the next scheduled run at %s.", event.start_time)
+        clock.sleep(seconds)
+
+
+# --- caches ----------------------------------------------------------------------------------------------------
+
+_process_caches: dict[str, list[Any]] = {}
+
+
+def _caches() -> dict[str, list[Any]]:
+    """Return the caches in force, making them in the outermost context when there are none."""
+    found = context.get("caches")
+    if found is None:
+        found = {}
+        layer = current_layer()
+        if layer is None:
+            context.caches = found
+        else:
+            while layer.parent is not None:
+                layer = layer.parent
+            layer.values["caches"] = found
+    return found  # type: ignore[no-any-return]
+
+
+def _keep_caches(flow: Flow, state: State | None, caches: dict[str, list[Any]]) -> None:
+    """Keep the cached states of a run that have not expired, for later runs in this process."""
+    result = state.result if state is not None else None
+    if not isinstance(result, dict):
+        return
+    for task, one in result.items():
+        if task.cache_for is None:
+            continue
+        kept = caches.setdefault(task.cache_key or task.name, [])
+        for cached in _cached_in(one):
+            if not any(cached is other for other in kept):
+                kept.append(cached)
+        _drop_expired(kept)
+
+
+def _drop_expired(kept: list[Any]) -> None:
+    import time
+
+    now = time.time()
+    kept[:] = [one for one in kept if one.cached_result_expiration is None or one.cached_result_expiration.timestamp() > now]
+
+
+def _cached_in(state: State) -> list[Cached]:
+    children = state.map_states if isinstance(state, Mapped) else [state]
+    return [child for child in children if isinstance(child, Cached)]
+
+
+# --- approvals -------------------------------------------------------------------------------------------------
+
+
+def _approvals(plan: Plan, states: dict[Task, State]) -> dict[Task, State] | None:
+    """Ask about each paused run; return states to go on with, ``None`` when nobody can be asked."""
+    paused = [
+        (task, number, one)
+        for task, state in states.items()
+        for number, one in enumerate(state.map_states if isinstance(state, Mapped) else [state])
+        if isinstance(one, Paused)
+    ]
+    if not paused or not _somebody_is_there():
+        return None
+    changed: dict[Task, State] = {}
+    for task, number, _ in paused:
+        state = states[task]
+        name = f"{task.name}[{number}]" if isinstance(state, Mapped) else task.name
+        if input(f"Task {name!r} is paused. Resume it? [y/n] ").strip().lower() != "y":
+            continue
+        if isinstance(state, Mapped):
+            state.map_states[number] = Resume("Resumed by hand.")
+            changed[task] = state
+        else:
+            changed[task] = Resume("Resumed by hand.")
+    return changed
+
+
+def _somebody_is_there() -> bool:
+    """Tell whether standard input can answer: a terminal, or one replaced by a program such as a test."""
+    import sys
+
+    return sys.stdin is not None and (sys.stdin is not sys.__stdin__ or sys.stdin.isatty())

@@ -1,0 +1,111 @@
+"""
+Limits on the user's function: time, and where its prints go.
+
+A time limit is kept in one of three ways. In the main thread a timer interrupts the function. In a worker thread, which
+nothing can interrupt, the function runs in a process of its own that is killed. Where neither is possible (a daemonic
+process, Windows) the limit is soft: the work goes on in the background and its result is dropped.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from dagflow.exceptions import TaskTimeoutSignal
+from dagflow.utilities.context import current_layer, pop_layer, push_layer
+
+if TYPE_CHECKING:
+    from dagflow.engine.run_context import TaskRun
+
+__all__ = ["call_with_limits"]
+
+
+def call_with_limits(run: TaskRun) -> Any:
+    """
+    Call the run's function under its time limit, its prints sent to the log when it asks for that.
+
+    Raises:
+        TaskTimeoutSignal: when the time is up.
+    """
+    if run.task.log_stdout:
+        from dagflow.utilities.logging import get_logger
+        from dagflow.utilities.prints import prints_to_log
+
+        with prints_to_log(get_logger(run.full_name)):
+            return _call_in_time(run)
+    return _call_in_time(run)
+
+
+def _call_in_time(run: TaskRun) -> Any:
+    seconds = run.task.timeout
+    if not seconds:
+        return run.task.run(**run.inputs)
+    if sys.platform != "win32":
+        if threading.current_thread() is threading.main_thread():
+            return _interrupted(run, seconds)
+        import multiprocessing
+
+        if not multiprocessing.current_process().daemon:
+            from dagflow.engine.isolation import call_isolated
+
+            return call_isolated(run, seconds)
+    return _abandoned(run, seconds)
+
+
+def _time_is_up(run: TaskRun, seconds: int) -> TaskTimeoutSignal:
+    return TaskTimeoutSignal(f"Task {run.full_name!r} ran longer than its timeout of {seconds} s.")
+
+
+def _interrupted(run: TaskRun, seconds: int) -> Any:
+    """Let a timer interrupt the main thread; a timer set by somebody else goes on afterwards."""
+    import signal
+    import time
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise _time_is_up(run, seconds)
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    began = time.monotonic()
+    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        return run.task.run(**run.inputs)
+    finally:
+        rest = max(left - (time.monotonic() - began), 0.001) if left else 0
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        if rest:
+            signal.setitimer(signal.ITIMER_REAL, rest, interval)
+
+
+def _abandoned(run: TaskRun, seconds: int) -> Any:
+    """Wait for the function in another thread, and stop waiting when the time is up."""
+    import concurrent.futures
+    import warnings
+
+    warnings.warn(
+        f"Task {run.full_name!r} (process {os.getpid()}) cannot be stopped here: past its timeout of {seconds} s "
+        "its result is dropped while the work goes on.",
+        stacklevel=2,
+    )
+    outcome: concurrent.futures.Future[Any] = concurrent.futures.Future()
+    layer = current_layer()
+
+    def work() -> None:
+        token = push_layer(layer) if layer is not None else None
+        try:
+            outcome.set_result(run.task.run(**run.inputs))
+        except BaseException as error:
+            outcome.set_exception(error)
+        finally:
+            if token is not None:
+                pop_layer(token)
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        return outcome.result(timeout=seconds)
+    except concurrent.futures.TimeoutError:
+        if outcome.done():  # the function's own TimeoutError
+            raise
+        raise _time_is_up(run, seconds) from None

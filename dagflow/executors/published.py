@@ -1,0 +1,40 @@
+"""
+Objects that a driver published to its workers, by key.
+
+They arrive as bytes and are opened when first asked for. On a worker this table changes whenever something is
+published or withdrawn; nowhere else.
+"""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+__all__ = ["fetch", "receive", "withdraw"]
+
+_sent: dict[str, bytes] = {}
+_opened: dict[str, Any] = {}
+
+
+def receive(key: str, data: bytes) -> None:
+    """Keep *data* under *key*."""
+    _sent[key] = data
+    _opened.pop(key, None)
+
+
+def withdraw(key: str) -> None:
+    """Forget what is under *key*."""
+    _sent.pop(key, None)
+    _opened.pop(key, None)
+
+
+def fetch(key: str) -> Any:
+    """
+    Return the object published under *key*.
+
+    Raises:
+        KeyError: when nothing was published under it.
+    """
+    if key not in _opened:
+        _opened[key] = pickle.loads(_sent[key])
+    return _opened[key]
