@@ -70,18 +70,14 @@ class CronRule:
     def _days(self, day: date) -> Iterator[date]:
         give_up = day.toordinal() + SEARCH_DAYS
         matches, months = self._fields.match_day, self._fields.months
-        try:
-            while day.toordinal() < give_up:
-                if day.month not in months:
-                    day = (day.replace(day=1) + 32 * DAY).replace(day=1)
-                    continue
-                if matches(day):
-                    yield day
-                    give_up = day.toordinal() + SEARCH_DAYS
-                day += DAY
-        except OverflowError:
-            # The calendar of Python ends with the year 9999.
-            return
+        while day.toordinal() < give_up:
+            if day.month not in months:
+                day = (day.replace(day=1) + 32 * DAY).replace(day=1)
+                continue
+            if matches(day):
+                yield day
+                give_up = day.toordinal() + SEARCH_DAYS
+            day += DAY
 
     def _on(self, day: date, first: time) -> Iterator[datetime]:
         for hour in self._hours:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pendulum
 
 SECOND = timedelta(seconds=1)
+ZERO = timedelta()
 
 
 def aware(moment: datetime) -> pendulum.DateTime:
@@ -87,9 +88,8 @@ def offsets(wall: datetime, zone: tzinfo) -> tuple[timedelta, timedelta]:
     They are equal on ordinary days. In a gap (the clock was set forward over *wall*) the first is the smaller one; in
     a fold (the clock was set back and shows *wall* twice) the second is.
     """
-    first = wall.replace(tzinfo=zone, fold=0).utcoffset() or timedelta()
-    second = wall.replace(tzinfo=zone, fold=1).utcoffset() or timedelta()
-    return first, second
+    # A zone looks at the fields and the fold only, so the naive time need not be labelled first.
+    return zone.utcoffset(wall) or ZERO, zone.utcoffset(wall.replace(fold=1)) or ZERO
 
 
 def wall_to_instant(wall: datetime, zone: tzinfo) -> datetime:
@@ -101,7 +101,8 @@ def wall_to_instant(wall: datetime, zone: tzinfo) -> datetime:
     datetime.datetime(2018, 3, 11, 7, 30, tzinfo=datetime.timezone.utc)
     """
     # The smaller offset is the one before a gap and the one after a fold, which is what both cases want.
-    return (wall - min(offsets(wall, zone))).replace(tzinfo=UTC)
+    first, second = offsets(wall, zone)
+    return (wall - (first if first < second else second)).replace(tzinfo=UTC)
 
 
 def end_of_gap(wall: datetime, zone: tzinfo) -> datetime:

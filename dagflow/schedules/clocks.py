@@ -15,7 +15,6 @@ from dagflow.schedules._cron import CronRule, cron_instants
 from dagflow.schedules._instants import aware, is_fixed, pendulum_datetime, to_instant, wall_to_instant
 
 if TYPE_CHECKING:
-    import pendulum
     from dateutil.rrule import rrulebase
 
 __all__ = ["Clock", "ClockEvent", "CronClock", "DatesClock", "IntervalClock", "RRuleClock"]
@@ -46,11 +45,12 @@ class ClockEvent:
         start_time: dt.datetime,
         parameter_defaults: dict[str, Any] | None = None,
         labels: list[str] | None = None,
+        _instant: dt.datetime | None = None,
     ) -> None:
         self.start_time = start_time
         self.parameter_defaults = parameter_defaults
         self.labels = labels
-        self._instant: dt.datetime | None = None
+        self._instant = _instant
 
     @property
     def instant(self) -> dt.datetime:
@@ -119,14 +119,22 @@ class Clock:
 
     def events(self, after: dt.datetime | None = None) -> Iterator[ClockEvent]:
         """Yield the events strictly after *after* (default: now), up to and including the end date."""
+        try:
+            yield from self._events(dt.datetime.now(dt.UTC) if after is None else to_instant(after))
+        except OverflowError:
+            # The calendar of Python ends with the year 9999.
+            return
+
+    def _events(self, after: dt.datetime) -> Iterator[ClockEvent]:
         end = None if self.end_date is None else to_instant(self.end_date)
         zone = self._zone()
-        for instant in self._instants(dt.datetime.now(dt.UTC) if after is None else to_instant(after)):
+        fixed = is_fixed(zone)
+        defaults, labels = self.parameter_defaults, self.labels
+        for instant in self._instants(after):
             if end is not None and instant > end:
                 return
-            event = ClockEvent(self._show(instant, zone), self.parameter_defaults, self.labels)
-            event._instant = instant
-            yield event
+            local = pendulum_datetime(instant if fixed else instant.astimezone(zone), zone)
+            yield ClockEvent(local, defaults, labels, instant)
 
     def _instants(self, after: dt.datetime) -> Iterator[dt.datetime]:
         """Yield strictly increasing plain datetimes in UTC, all later than *after*; the end date is not their care."""
@@ -137,9 +145,6 @@ class Clock:
 
         start = self.start_date
         return pendulum.UTC if start is None or start.tzinfo is None else start.tzinfo
-
-    def _show(self, instant: dt.datetime, zone: dt.tzinfo) -> pendulum.DateTime:
-        return pendulum_datetime(instant if is_fixed(zone) else instant.astimezone(zone), zone)
 
 
 class IntervalClock(Clock):
@@ -174,12 +179,9 @@ class IntervalClock(Clock):
     def _instants(self, after: dt.datetime) -> Iterator[dt.datetime]:
         start = DEFAULT_START if self.start_date is None else to_instant(self.start_date)
         zone = self._zone()
-        even = self.interval < ONE_DAY or is_fixed(zone)
-        try:
-            yield from self._even(start, after) if even else self._by_days(start, after, zone)
-        except OverflowError:
-            # The calendar of Python ends with the year 9999.
-            return
+        if self.interval < ONE_DAY or is_fixed(zone):
+            return self._even(start, after)
+        return self._by_days(start, after, zone)
 
     def _even(self, start: dt.datetime, after: dt.datetime) -> Iterator[dt.datetime]:
         passed = (after - start) // self.interval + 1 if after >= start else 0
@@ -192,11 +194,14 @@ class IntervalClock(Clock):
         wall = start.astimezone(zone).replace(tzinfo=None)
         # Local time may be up to a day off what was counted in UTC.
         number = max(0, (after - start) // self.interval - 2)
+        whole_days = not self.interval % ONE_DAY
         last = after
         while True:
             step = number * self.interval
-            days = dt.timedelta(days=step.days)
-            instant = (wall_to_instant(wall + days, zone) if days else start) + (step - days)
+            days = step if whole_days else dt.timedelta(days=step.days)
+            instant = wall_to_instant(wall + days, zone) if days else start
+            if not whole_days:
+                instant += step - days
             if instant > last:
                 last = instant
                 yield instant

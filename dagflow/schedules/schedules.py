@@ -88,8 +88,10 @@ class Schedule:
         return events if return_events else [event.start_time for event in events]
 
     def _events(self, after: dt.datetime) -> Iterator[ClockEvent]:
-        candidates = islice(_merged([clock.events(after=after) for clock in self.clocks]), MAX_CANDIDATES)
-        chosen = (event for event in candidates if self._allows(event.start_time))
+        merged = _merged([clock.events(after=after) for clock in self.clocks])
+        chosen: Iterator[ClockEvent] = islice(merged, MAX_CANDIDATES)
+        if self.filters or self.or_filters or self.not_filters:
+            chosen = filter(lambda event: self._allows(event.start_time), chosen)
         if not self.adjustments:
             return chosen
         # Adjustments may move several times onto one, e.g. a weekend onto its Monday.
