@@ -378,3 +378,15 @@ def test_a_flow_runs_state_shows_its_time_chart_and_other_states_their_text() ->
     assert "2 s" in mimebundle_of_state(run_of({only: ran}))["image/svg+xml"]
     assert mimebundle_of_state(Success("done", result={"a": 1})) == {"text/plain": '<Success: "done">'}
     assert flow.tasks == {only}
+
+
+def test_a_run_flow_is_drawn_and_charted_with_the_states_it_left() -> None:
+    flow, one, two, end = map_of()
+    state = flow.run()
+
+    picture = picture_of(flow, state)
+    chart = str(state.gantt())
+
+    assert {node.color for node in picture.nodes} == {Success.color + "80"}
+    assert len(named(picture, "inc")) == 6
+    assert all(f">{name}<" in chart for name in ("inc", "total", "critical path"))
