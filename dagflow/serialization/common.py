@@ -103,12 +103,19 @@ def zoned(moment: datetime.datetime | None) -> dict[str, str] | None:
     """
     if moment is None:
         return None
+    text = moment.isoformat()
+    return {"dt": text if moment.tzinfo else f"{text}+00:00", "tz": _zone_name(moment)}
+
+
+def _zone_name(moment: datetime.datetime) -> str:
+    """Return the name of a moment's zone, its offset when it has none; naive is UTC."""
     zone = moment.tzinfo
-    name = getattr(zone, "key", None) or getattr(zone, "name", None)
-    if not isinstance(name, str):
-        name = moment.strftime("%:z") if zone is not None else "UTC"
-        name = "UTC" if name == "+00:00" else name
-    return {"dt": moment.isoformat(), "tz": name}
+    for attribute in ("key", "name", "zone", "_filename"):  # zoneinfo, pendulum, pytz, dateutil
+        name = getattr(zone, attribute, None)
+        if isinstance(name, str):
+            return name.rpartition("zoneinfo/")[2]
+    offset = moment.utcoffset()
+    return moment.isoformat()[-6:] if offset else "UTC"
 
 
 def read_zoned(document: Mapping[str, str] | None) -> Any:
