@@ -11,7 +11,7 @@ import functools
 import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, get_origin, overload
 
 from dagflow.core.fitting import element_of, fits, flattened, is_known, item_of, union_of, value_fits
 from dagflow.tasks.control_flow.conditional import Merge
@@ -282,7 +282,7 @@ class _Types:
             for value in _constant_values(edge, up):
                 self._check_value(down, key, value)
             return
-        if edge.mapped and not edge.flattened and self.made[up] in _UNMAPPABLE:
+        if edge.mapped and not edge.flattened and (get_origin(self.made[up]) or self.made[up]) in _UNMAPPABLE:
             self._add(
                 f"Task {_named(self.flow, down)} maps over {key!r}, but task {_named(self.flow, up)} returns "
                 f"{_shown(self.made[up])}, which has no items. Return a list, or wrap the argument in unmapped().",

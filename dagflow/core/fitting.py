@@ -29,6 +29,9 @@ _SOLID = frozenset(
 _WIDENS = {float: (int,), complex: (int, float), bytes: (bytearray, memoryview)}
 """What Python takes silently where the key is asked for; ``bool`` is an ``int`` anyway."""
 
+_NUMBERS = (bool, int, float, complex)
+_ROWS = (list, tuple, range)
+
 _ITERABLES = (abc.Iterable, abc.Set, abc.Collection, abc.Container, abc.Reversible, abc.Iterator)
 
 
@@ -128,8 +131,15 @@ def _classes_fit(producer: Any, consumer: Any) -> Opinion:
         return None
     if any(made is narrow for narrow in _WIDENS.get(wanted, ())):
         return True
+    if made is not wanted and made in _ROWS and wanted in (list, tuple):
+        return _rows_fit(producer, consumer)
     related = _related(made, wanted)
     return _arguments_fit(producer, consumer) if related else related
+
+
+def _rows_fit(producer: Any, consumer: Any) -> Opinion:
+    """Compare items only: most code that says ``list`` is as happy with a tuple."""
+    return None if fits(element_of(producer), element_of(consumer)) is not False else False
 
 
 def _related(made: type, wanted: type) -> Opinion:
@@ -144,11 +154,20 @@ def _related(made: type, wanted: type) -> Opinion:
         downwards = issubclass(wanted, made)
     except TypeError:
         return None
-    if downwards or wanted in (int, float, complex) and issubclass(made, numbers.Number) and made not in _SOLID:
+    if downwards or _is_foreign_number(made) and wanted in _NUMBERS or _is_foreign_number(wanted) and made in _NUMBERS:
         return None
     abstract = isinstance(made, ABCMeta) or isinstance(wanted, ABCMeta)
     # What a class pretends to be an abstract one is known only for builtins; numpy arrays serve as sequences.
     return None if abstract and not _is_solid_pair(made, wanted) else False
+
+
+def _is_foreign_number(cls: type) -> bool:
+    """Tell whether *cls* is a number that is not a builtin, numpy's scalars included."""
+    if cls in _SOLID:
+        return False
+    return issubclass(cls, numbers.Number) or any(
+        c.__name__ == "generic" and c.__module__ == "numpy" for c in cls.__mro__
+    )
 
 
 def _is_solid_pair(made: type, wanted: type) -> bool:

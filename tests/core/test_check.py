@@ -54,6 +54,11 @@ def real(x: float) -> float:
 
 
 @task
+def unique(x: int) -> set[int]:
+    return {x}
+
+
+@task
 def longest(xs: list[str]) -> str:
     return max(xs)
 
@@ -113,6 +118,7 @@ WRONG: list[tuple[str, Any]] = [
     ("list of tasks", lambda: longest([number(1), number(2)])),
     ("merge", lambda: word(merge(number(1), number(2)))),
     ("map over a number", lambda: number.map(number(1))),
+    ("map over a set", lambda: number.map(unique(1))),
     ("unmapped", lambda: number.map(unmapped(words()), upstream_tasks=[numbers()])),
     ("constant", lambda: number("3")),
     ("fraction for a whole number", lambda: number(1.5)),

@@ -83,7 +83,8 @@ FIT = [
 
 CANNOT = [
     (str, int), (int, str), (float, int), (complex, float), (bytes, str), (str, bytes), (dict, list), (list, dict),
-    (int, list), (list, int), (set, list), (tuple, list), (None, int), (type(None), str), (int, None),
+    (int, list), (list, int), (set, list), (list, set), (tuple[int, ...], list[str]),
+    (None, int), (type(None), str), (int, None),
     (Cat, Dog), (Animal, str), (str, Animal), (pathlib.Path, str), (str, pathlib.Path), (Color, str), (str, Color),
     (decimal.Decimal, str), (datetime.date, str),
     (int, Optional[str]), (Optional[int], str), (Optional[int], Optional[str]), (int | str, bytes), (float, int | str),
@@ -106,7 +107,9 @@ NO_OPINION = [
     (decimal.Decimal, float), (int, Speaks), (Dog, Speaks), (Speaks, int), (dict, Options), (Options, dict[str, int]),
     (Animal, abc.Sequence), (abc.Sequence, list), (abc.Sequence[int], str), (abc.Iterator[int], list[int]),
     (typing.IO[str], str), (typing.NoReturn, int), (int, Anything), (Anything, int), (abc.Callable[[int], int], Dog),
-    (list, list[int]), (Any, None), (list, Whole | Speaks), (int, list[int] | T), (Point, tuple[int, int]),
+    (list, list[int]),
+    (Any, None), (int, Whole), (tuple, list), (list[int], tuple[int, ...]), (range, list[int]),
+    (list, Whole | Speaks), (int, list[int] | T), (Point, tuple[int, int]),
 ]  # fmt: skip
 
 

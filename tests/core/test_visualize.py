@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -51,6 +52,11 @@ def run_of(states: dict[Task, State]) -> State:
 
 def named(picture: Picture, start: str) -> list[Node]:
     return [node for node in picture.nodes if node.label.startswith(start)]
+
+
+@pytest.fixture(autouse=True)
+def temporary_files_go_with_the_test(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("shown")))
 
 
 @pytest.fixture
