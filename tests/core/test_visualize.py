@@ -387,7 +387,7 @@ def test_a_flow_runs_state_shows_its_time_chart_and_other_states_their_text() ->
 
 
 def test_a_run_flow_is_drawn_and_charted_with_the_states_it_left() -> None:
-    flow, one, two, end = map_of()
+    flow, *_ = map_of()
     state = flow.run()
 
     picture = picture_of(flow, state)
