@@ -1,11 +1,13 @@
-"""Reading a file wherever it is."""
+"""Reading a file wherever it is, and writing one so that nobody ever sees a part of it."""
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 from typing import NamedTuple
 
-__all__ = ["ParsedPath", "parse_path", "read_bytes_from_path"]
+__all__ = ["ParsedPath", "parse_path", "read_bytes_from_path", "write_bytes_atomically"]
 
 EXTRAS = {"s3": "s3", "gcs": "gcs"}
 """Scheme → the extra that brings the library for it."""
@@ -80,3 +82,39 @@ def _read_object(path: str, parsed: ParsedPath) -> bytes:
         raise ImportError(f"Reading {path!r} needs the extra {EXTRAS[parsed.scheme]!r} of dagflow: {error}") from error
     content: bytes = filesystem.cat_file(f"{parsed.netloc}{parsed.path}")
     return content
+
+
+def write_bytes_atomically(path: str, data: bytes) -> None:
+    """
+    Put *data* into the file at *path*, all or nothing, and return once it is safe; missing folders are made.
+
+    Readers see the old file or the new one, also after a power cut.
+    """
+    from uuid import uuid4
+
+    directory = os.path.dirname(path) or "."
+    os.makedirs(directory, exist_ok=True)
+    # In the same directory, because a rename is atomic only within one file system.
+    temporary = os.path.join(directory, f".dagflow-{uuid4().hex}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    _sync_directory(directory)
+
+
+def _sync_directory(directory: str) -> None:
+    """Make the rename itself durable, where the system lets a directory be opened."""
+    if os.name == "nt":
+        return
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from dagflow.engine.results._stored import StoredResult
+from dagflow.utilities.filesystems import write_bytes_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,20 +65,7 @@ class LocalResult(StoredResult):
             ) from None
 
     def _store(self, location: str, data: bytes) -> None:
-        directory = os.path.dirname(location) or "."
-        os.makedirs(directory, exist_ok=True)
-        # In the same directory, because a rename is atomic only within one file system.
-        temporary = os.path.join(directory, f".dagflow-{uuid4().hex}.tmp")
-        try:
-            with open(temporary, "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, location)
-        except BaseException:
-            _remove_quietly(temporary)
-            raise
-        _sync_directory(directory)
+        write_bytes_atomically(location, data)
 
     def _present(self, location: str) -> bool:
         return os.path.isfile(location)
@@ -107,19 +93,3 @@ def _below(base: str, location: str, named: str) -> str:
             "Inputs may not lead out of the directory; name another one with LocalResult(dir=...)."
         )
     return os.path.join(base, os.path.relpath(full, root))
-
-
-def _remove_quietly(path: str) -> None:
-    with suppress(OSError):
-        os.unlink(path)
-
-
-def _sync_directory(directory: str) -> None:
-    """Make the rename itself durable, where the system lets a directory be opened."""
-    if os.name == "nt":
-        return
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
