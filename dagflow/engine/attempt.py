@@ -77,8 +77,8 @@ def attempt(run: TaskRun, upstream: dict[Edge, State] | None = None) -> State:
                 state = _after(run, state)
             if type(state) is not Looped or run.ended:
                 break
-            run.loop_count, run.loop_result = state.loop_count + 1, state.result
-            run.run_count, state = 1, Pending()
+            _next_round(run, state)
+            state = Pending()
     except Exception as error:
         if scope.raises:
             raise
@@ -117,6 +117,14 @@ def _take_up(run: TaskRun, known: State) -> None:
     else:
         run.run_count = (known._context or {}).get("task_run_count") or 1
     run.resumed = isinstance(known, Resume | Paused)
+
+
+def _next_round(run: TaskRun, looped: Looped) -> None:
+    """Prepare another round of a loop, which has a retry budget of its own."""
+    run.loop_count, run.loop_result = looped.loop_count + 1, looped.result
+    run.run_count = 1
+    for key in ("task_loop_count", "task_loop_result", "task_run_count"):
+        run.layer.values.pop(key, None)
 
 
 # --- before the code -------------------------------------------------------------------------------------------

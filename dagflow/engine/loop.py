@@ -194,15 +194,14 @@ class Loop:
         """Gather what one task run needs."""
         step = self.plan.steps[index]
         inputs = self._constants_of(index).copy()
+        packed = self.executor.remote
         if child is None:
             if step.keyed:
-                inputs.update(self.progress.inputs(index))
+                inputs.update(self.progress.inputs(index, packed))
         else:
             for column in self.progress.columns(index):
                 if column.key is not None:
-                    inputs[column.key] = column.value_of(child)
-        if not self.executor.remote:
-            open_packed(inputs)
+                    inputs[column.key] = column.value_of(child, packed)
         task = step.task
         run = TaskRun(self.scope, task, step.slug, child, self.progress.known_state(index, child), inputs)
         if task.cache_for is not None:

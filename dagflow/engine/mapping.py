@@ -89,12 +89,13 @@ class Column:
         assert state is not None
         return state
 
-    def value_of(self, child: int) -> Any:
-        """Return the value that child number *child* takes."""
+    def value_of(self, child: int, packed: bool = False) -> Any:
+        """Return the value that child number *child* takes; *packed* leaves it in the bytes it came in."""
         if self.shared:
             return self.values
         if self.values is None:
-            return self.state_of(child).carried()
+            state = self.state_of(child)
+            return state.carried() if packed else state.result
         return self.values[child]
 
 

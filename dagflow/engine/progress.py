@@ -233,14 +233,17 @@ class Progress:
             for edge, column in zip(node.edges, self._spreads[step].columns, strict=True)
         }
 
-    def inputs(self, step: int) -> dict[str, Any]:
-        """Return the upstream values of a plain step, by argument; packed ones are left packed."""
+    def inputs(self, step: int, packed: bool = False) -> dict[str, Any]:
+        """Return the upstream values of a plain step, by argument; *packed* leaves them in the bytes they came in."""
         node = self._steps[step]
         found = {}
         for key, position in node.keyed:
             edge, state = node.edges[position], self.states[node.sources[position]]
             assert state is not None
-            found[key] = plain_value(edge, state) if edge.flattened else state.carried()
+            if edge.flattened:
+                found[key] = plain_value(edge, state)
+            else:
+                found[key] = state.carried() if packed else state.result
         return found
 
     def columns(self, step: int) -> list[Column]:
