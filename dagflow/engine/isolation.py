@@ -36,13 +36,12 @@ def call_isolated(run: TaskRun, seconds: float) -> Any:
         TaskTimeoutSignal: when the time is up; the process and all it started are killed.
         BaseException: what the function raised, signals included.
     """
-    import cloudpickle
-
     from dagflow.configuration import config
     from dagflow.utilities.context import visible
+    from dagflow.utilities.pickling import dumps
 
     keys = {key: value for key, value in visible(run.layer).items() if key not in ("logger", "config", "caches")}
-    work = cloudpickle.dumps((config.to_dict(), keys, run.full_name, run.task.run, run.inputs))
+    work = dumps((config.to_dict(), keys, run.full_name, run.task.run, run.inputs))
     command = [sys.executable, "-m", "dagflow.engine.isolated_child"]
     child = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child_environment(), start_new_session=True
@@ -61,11 +60,11 @@ def _timed_out(run: TaskRun, seconds: float) -> TaskTimeoutSignal:
 
 
 def _opened(run: TaskRun, seconds: float, answer: bytes, code: int | None) -> Any:
-    import cloudpickle
+    import pickle
 
     if not answer:
         raise RuntimeError(f"The process that ran task {run.full_name!r} ended with exit code {code} and no answer.")
-    kind, value = cloudpickle.loads(answer)
+    kind, value = pickle.loads(answer)
     if kind == "raised":
         raise value
     return value
@@ -79,3 +78,11 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
         os.killpg(child.pid, signal.SIGKILL)
     child.kill()
     child.wait()
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+    for stream in (child.stdin, child.stdout):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()

@@ -8,13 +8,13 @@ one that another worker needs passes through the driver as the bytes it is.
 
 from __future__ import annotations
 
-import pickle
 from typing import TYPE_CHECKING, Any
 
 from dagflow.engine.attempt import attempt
 from dagflow.engine.run_context import RunScope, TaskRun
 from dagflow.engine.state import NOTHING, Failed, Packed, State
 from dagflow.executors.published import fetch
+from dagflow.utilities.pickling import dumps
 
 if TYPE_CHECKING:
     from dagflow.core.edge import Edge
@@ -85,7 +85,7 @@ def packed(state: State, name: str) -> State:
     if state._holder is not None or value is NOTHING or type(value) in _SMALL or isinstance(value, BaseException):
         return state
     try:
-        state._value = Packed(_dumps(value))
+        state._value = Packed(dumps(value))
     except Exception as error:
         return Failed(
             f"Task {name!r} returned a {type(value).__name__}, which cannot be sent back from its process: {error!r}. "
@@ -93,9 +93,3 @@ def packed(state: State, name: str) -> State:
             result=TypeError(str(error)),
         )
     return state
-
-
-def _dumps(value: Any) -> bytes:
-    import cloudpickle
-
-    return cloudpickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)  # type: ignore[no-any-return]

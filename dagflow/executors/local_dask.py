@@ -209,11 +209,10 @@ def _interrupt(thread: Any) -> None:
 
 
 def _process_pool(size: int) -> Any:
-    import cloudpickle
-
     from dagflow.configuration import config
     from dagflow.executors.processes import ProcessPool
     from dagflow.utilities.logging import get_logger
+    from dagflow.utilities.pickling import dumps
 
-    settings = cloudpickle.dumps({"config": config.to_dict(), "log_level": get_logger().level})
+    settings = dumps({"config": config.to_dict(), "log_level": get_logger().level})
     return ProcessPool(size, settings)

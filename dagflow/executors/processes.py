@@ -21,6 +21,7 @@ from concurrent.futures import Future
 from typing import IO, Any
 
 from dagflow.exceptions import WorkerLostError
+from dagflow.utilities.pickling import dumps
 
 __all__ = ["ProcessPool", "read_message", "write_message"]
 
@@ -113,12 +114,12 @@ class ProcessPool:
 
     def publish(self, key: str, value: Any) -> None:
         """Make *value* known to all workers under *key*."""
-        self._published[key] = _dumps(value)
+        self._published[key] = dumps(value)
 
     def submit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
         """Queue a call; raises at once when it cannot be pickled."""
         future: Future[Any] = Future()
-        self._jobs.put((future, _dumps(("call", fn, args, kwargs))))
+        self._jobs.put((future, dumps(("call", fn, args, kwargs))))
         return future
 
     def _serve(self, number: int) -> None:
@@ -187,9 +188,3 @@ def _deliver(future: Future[Any], answer: bytes) -> None:
         future.set_exception(value)
     else:
         future.set_result(value)
-
-
-def _dumps(value: Any) -> bytes:
-    import cloudpickle
-
-    return cloudpickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)  # type: ignore[no-any-return]

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from dagflow.executors import published
 from dagflow.executors.processes import read_message, write_message
+from dagflow.utilities.pickling import dumps
 
 __all__ = ["main"]
 
@@ -56,8 +57,6 @@ def _opened(message: bytes) -> Any:
 
 
 def _answer(job: Any) -> bytes:
-    import cloudpickle
-
     try:
         if job[0] == "broken":
             raise job[1]
@@ -68,7 +67,7 @@ def _answer(job: Any) -> bytes:
     except BaseException as error:
         outcome = ("raised", error)
     try:
-        return cloudpickle.dumps(outcome, protocol=pickle.HIGHEST_PROTOCOL)  # type: ignore[no-any-return]
+        return dumps(outcome)
     except Exception as error:
         return pickle.dumps(("raised", TypeError(f"The result could not be sent back: {error!r}")))
 

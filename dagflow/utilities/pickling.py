@@ -1,0 +1,61 @@
+"""
+Pickling for code that travels to another process or into a file.
+
+It is cloudpickle, save that the context and the configuration travel by name: a function that uses them finds those of
+the process it arrives in. Plain pickling of the context stays an error, because its values would be left behind.
+
+>>> import pickle
+>>> from dagflow.utilities.context import context
+>>> pickle.loads(dumps(lambda: context))() is context
+True
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from typing import Any
+
+from dagflow.configuration import config
+from dagflow.utilities.context import context
+
+__all__ = ["dumps"]
+
+_pickler: Any = None
+
+
+def _context() -> Any:
+    return context
+
+
+def _config() -> Any:
+    return config
+
+
+def _pickler_class() -> Any:
+    global _pickler
+    if _pickler is None:
+        import cloudpickle
+
+        class Pickler(cloudpickle.CloudPickler):  # type: ignore[misc, name-defined]
+            def reducer_override(self, obj: Any) -> Any:
+                if obj is context:
+                    return _context, ()
+                if obj is config:
+                    return _config, ()
+                return super().reducer_override(obj)
+
+        _pickler = Pickler
+    return _pickler
+
+
+def dumps(value: Any) -> bytes:
+    """
+    Return *value* in bytes that ``pickle.loads`` reads.
+
+    Raises:
+        TypeError, pickle.PicklingError: when something in it does not pickle.
+    """
+    buffer = io.BytesIO()
+    _pickler_class()(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
+    return buffer.getvalue()
