@@ -11,6 +11,7 @@ import pytest
 
 from dagflow import Flow
 from dagflow.engine import signals
+from dagflow.executors import LocalDaskExecutor, LocalExecutor
 from dagflow.tasks.shell import ShellTask
 
 GONE_SECONDS = 10
@@ -115,12 +116,13 @@ def test_all_that_the_shell_started_is_killed_when_the_task_is_interrupted() -> 
     assert _is_gone(int(caught.value.args[0]))
 
 
-def test_a_command_that_runs_out_of_time_is_killed_with_all_it_started(tmp_path: Path) -> None:
+@pytest.mark.parametrize("executor", [LocalExecutor(), LocalDaskExecutor("threads", num_workers=2)])
+def test_a_command_that_runs_out_of_time_is_killed_with_all_it_started(executor: Any, tmp_path: Path) -> None:
     noted = tmp_path / "pid"
     with Flow("slow") as flow:
         slow = ShellTask(name="slow", timeout=1)(command=f"sleep 600 & echo $! > {noted}; wait")
 
-    state = flow.run()
+    state = flow.run(executor=executor)
 
     assert type(state.result[slow]).__name__ == "TimedOut"
     assert _is_gone(int(noted.read_text()))
