@@ -49,8 +49,7 @@ def s3_settings(url: str) -> dict[str, str]:
 
 
 def _make_s3_bucket(url: str) -> None:
-    import boto3
-
+    boto3 = pytest.importorskip("boto3", reason="needs moto[server] from the dev extra")
     boto3.client("s3", **s3_settings(url)).create_bucket(Bucket=BUCKET)
 
 

@@ -17,8 +17,8 @@ LONG_AGO = dt.datetime(2000, 1, 1)
 HOUR, DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 
 
-def ny(*fields: int) -> pendulum.DateTime:
-    return pendulum.datetime(*fields, tz="America/New_York")
+def ny(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> pendulum.DateTime:
+    return pendulum.datetime(year, month, day, hour, minute, tz="America/New_York")
 
 
 def first(n: int, clock: Clock, after: dt.datetime = LONG_AGO) -> list[Any]:

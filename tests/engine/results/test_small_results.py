@@ -69,7 +69,7 @@ class FakeSecret:
 
 
 def test_a_secret_is_asked_again_and_never_written_or_shown() -> None:
-    secret: Any = SecretResult(FakeSecret())  # type: ignore[arg-type]
+    secret: Any = SecretResult(FakeSecret())
 
     assert secret.location == "the secret"
     assert secret.read("the secret").value == "hush"
@@ -78,7 +78,7 @@ def test_a_secret_is_asked_again_and_never_written_or_shown() -> None:
     with pytest.raises(ValueError, match="never stored"):
         secret.write("hush")
     with pytest.raises(ValueError, match="no serializer"):
-        SecretResult(FakeSecret(), serializer=JSONSerializer())  # type: ignore[arg-type]
+        SecretResult(FakeSecret(), serializer=JSONSerializer())
 
 
 FAR = [
