@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dagflow.engine.gates import ask_trigger
-from dagflow.engine.notify import announce, has_listeners
+from dagflow.engine.notify import announce
 from dagflow.engine.settle import cached_state, retry_state
 from dagflow.engine.signals import ENDRUN, PrefectStateSignal
 from dagflow.engine.state import (
@@ -52,29 +52,31 @@ def attempt(run: TaskRun, upstream: dict[Edge, State] | None = None) -> State:
         upstream: what its trigger is asked about, when that could not be done before (targets and caches are looked
             up first).
     """
-    scope = run.scope
-    token = push_layer(run.layer)
-    run.started = scope.clock.now()
-    known = run.state
+    scope, task, known = run.scope, run.task, run.state
+    token = push_layer(run)
+    run.started = scope.now()
+    if known is not None:
+        _take_up(run, known)
+    if scope.logs:
+        scope.logger.info("Task '%s': Starting task run...", run.full_name)
+    heard = bool(task.state_handlers or scope.handlers or scope.debugs)
+    plain = not (task.task_run_name or task.target or task.cache_for) and not isinstance(known, Cached)
+    state: State = known or _PENDING
     try:
-        if known is not None:
-            _take_up(run, known)
-        if scope.logs:
-            scope.logger.info("Task '%s': Starting task run...", run.full_name)
-        heard = has_listeners(run)
-        state: State = known or _PENDING
         while True:
-            state = _before(run, state, upstream) if _looks_around(run, state) else state
-            if run.ended or not isinstance(state, Pending):
-                break
+            if not plain:
+                state = _before(run, state, upstream)
+                if run.ended or not isinstance(state, Pending):
+                    break
             if heard:
                 state = announce(run, state, Running("Starting task run."))
                 if run.ended or not isinstance(state, Running):
                     break
             outcome = execute(run)
             state = announce(run, state, outcome) if heard else outcome
-            if type(state) is not Success or run.task.cache_for is not None:
-                state = _after(run, state)
+            if type(state) is Success and not task.cache_for:
+                break
+            state = _after(run, state)
             if type(state) is not Looped or run.ended:
                 break
             _next_round(run, state)
@@ -86,7 +88,10 @@ def attempt(run: TaskRun, upstream: dict[Edge, State] | None = None) -> State:
         state = announce(run, known or _PENDING, Failed(f"Unexpected error: {error!r}", result=error))
     finally:
         pop_layer(token)
-    _stamp(run, known, state)
+    state.run_started = run.started
+    state.run_ended = scope.now()
+    if known is not None:
+        _remember_attempt(state, known)
     if scope.logs:
         scope.logger.info(
             "Task '%s': Finished task run for task with final state: '%s'", run.full_name, type(state).__name__
@@ -97,11 +102,9 @@ def attempt(run: TaskRun, upstream: dict[Edge, State] | None = None) -> State:
 _PENDING = Pending()
 
 
-def _stamp(run: TaskRun, known: State | None, state: State) -> None:
-    """Note on *state* when the attempt ran, and when earlier ones did."""
-    state.run_started = run.started
-    state.run_ended = run.scope.clock.now()
-    if known is not None and known.run_started is not None and known.run_ended is not None:
+def _remember_attempt(state: State, known: State) -> None:
+    """Note on *state* when the attempt that ended in *known* ran, and those before it."""
+    if known.run_started is not None and known.run_ended is not None:
         state.earlier_attempts = (
             *known.earlier_attempts,
             (known.run_started, known.run_ended, type(known).__name__),
@@ -124,28 +127,17 @@ def _next_round(run: TaskRun, looped: Looped) -> None:
     run.loop_count, run.loop_result = looped.loop_count + 1, looped.result
     run.run_count = 1
     for key in ("task_loop_count", "task_loop_result", "task_run_count"):
-        run.layer.values.pop(key, None)
+        run.values.pop(key, None)
 
 
 # --- before the code -------------------------------------------------------------------------------------------
-
-
-def _looks_around(run: TaskRun, state: State) -> bool:
-    """Tell whether there is something to do before the code runs."""
-    task = run.task
-    return (
-        task.task_run_name is not None
-        or task.target is not None
-        or task.cache_for is not None
-        or isinstance(state, Cached)
-    )
 
 
 def _before(run: TaskRun, state: State, upstream: dict[Edge, State] | None) -> State:
     """Name the run, look for a result, then ask the trigger if that was left to us."""
     task = run.task
     if task.task_run_name is not None:
-        run.layer.values["task_run_name"] = _run_name(run)
+        run.values["task_run_name"] = _run_name(run)
     if task.target is not None:
         state = announce(run, state, _from_target(run, state))
     elif not run.ended:
@@ -165,7 +157,7 @@ def _run_name(run: TaskRun) -> str:
 
 def template_values(run: TaskRun) -> dict[str, Any]:
     """Return what templates may name: parameters, then context, then the task's inputs, later ones winning."""
-    return {**run.scope.parameters, **visible(run.layer), **run.inputs}
+    return {**run.scope.parameters, **visible(run), **run.inputs}
 
 
 def _store(run: TaskRun) -> Any:
@@ -276,10 +268,10 @@ def _after(run: TaskRun, state: State) -> State:
     if run.ended:
         return state
     if state.is_successful() and task.cache_for is not None and not isinstance(state, Cached) and not state.is_skipped():
-        now = scope.clock.now()
+        now = scope.now()
         return announce(run, state, cached_state(task, state, run.inputs, scope.parameters, run.map_index, now))
     if isinstance(state, Failed):
-        retry = retry_state(task, state, run.run_count, scope.clock.now())
+        retry = retry_state(task, state, run.run_count, scope.now())
         if retry is not state and run.loop_count is not None:
             retry.loop = (run.loop_count, run.loop_result)  # type: ignore[attr-defined]
         return announce(run, state, retry)

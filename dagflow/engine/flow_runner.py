@@ -141,9 +141,8 @@ class FlowRunner:
         return new
 
     def _outcome(self, plan: Plan, found: list[State]) -> State:
-        place = plan.place
-        reference = [found[place[task]] for task in self.flow.reference_tasks()]
-        outcome = flow_outcome([found[place[task]] for task in self.flow.terminal_tasks()], reference)
+        reference = [found[index] for index in plan.reference]
+        outcome = flow_outcome([found[index] for index in plan.terminal], reference)
         if outcome.is_successful() and cancelled_among(reference):
             get_logger("FlowRunner").warning(
                 "Flow run %r counts as a success although a reference task was cancelled.", self.flow.name
@@ -151,11 +150,13 @@ class FlowRunner:
         return outcome
 
     def _finish(
-        self, running: State, final: State, plan: Plan, found: list[State], wanted: list[Task], scope: RunScope
+        self, running: State, final: State, plan: Plan, found: list[State], wanted: list[Task] | None, scope: RunScope
     ) -> State:
         """Let the terminal handler and the flow's handlers see the final state, and give it its result."""
         flow = self.flow
-        results = {task: found[plan.place[task]] for task in wanted}
+        results = dict(zip(plan.place, found, strict=True)) if wanted is None else {
+            task: found[plan.place[task]] for task in wanted
+        }
         final.result = results
         if flow.terminal_state_handler is not None:
             final = self._terminal(final, plan, found, scope)
@@ -171,7 +172,7 @@ class FlowRunner:
     def _terminal(self, final: State, plan: Plan, found: list[State], scope: RunScope) -> State:
         flow = self.flow
         assert flow.terminal_state_handler is not None
-        reference = {found[plan.place[task]] for task in flow.reference_tasks()}
+        reference = {found[index] for index in plan.reference}
         try:
             answer = flow.terminal_state_handler(flow, final, reference)
         except Exception as error:
@@ -186,7 +187,10 @@ def _is_due(state: Scheduled, clock: Clock) -> bool:
     return due is not None and due <= clock.now()
 
 
-def _wanted(flow: Flow, tasks: Iterable[Task] | None) -> list[Task]:
+def _wanted(flow: Flow, tasks: Iterable[Task] | None) -> list[Task] | None:
+    """Return the tasks whose states are wanted, ``None`` for all of them."""
+    if tasks is flow._graph:
+        return None
     wanted = list(tasks or ())
     strangers = [task for task in wanted if task not in flow.slugs]
     if strangers:

@@ -40,7 +40,7 @@ def call_isolated(run: TaskRun, seconds: float) -> Any:
     from dagflow.utilities.context import visible
     from dagflow.utilities.pickling import dumps
 
-    keys = {key: value for key, value in visible(run.layer).items() if key not in ("logger", "config", "caches")}
+    keys = {key: value for key, value in visible(run).items() if key not in ("logger", "config", "caches")}
     work = dumps((config.to_dict(), keys, run.full_name, run.task.run, run.inputs))
     command = [sys.executable, "-m", "dagflow.engine.isolated_child"]
     child = subprocess.Popen(

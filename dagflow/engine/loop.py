@@ -84,8 +84,8 @@ class Loop:
         self._clock = scope.clock
         self._constants: dict[int, dict[str, Any]] = {}
         self._timers: list[tuple[float, int, int]] = []
-        self._ready: list[tuple[int, int, list[int] | None]] = []
-        self._count = 0
+        self._ready: list[int] = []
+        self._children: dict[int, list[int]] = {}
         self._flights: dict[int, tuple[int, list[int] | None, Any]] = {}
         self._batches = 0
         self._undeliverable: list[tuple[int, list[int] | None, Exception]] = []
@@ -101,33 +101,38 @@ class Loop:
         if self._watcher is not None:
             self._watcher.began(self.plan)
         out = self.progress.begin()
-        immediate = self.executor.immediate
-        finished, watcher, submit = self.progress.finished, self._watcher, self.executor.submit
-        while True:
+        if not self.executor.immediate:
+            self._drive_elsewhere(out)
+            return self.progress.snapshot()
+        finished, watcher, submit, ready = self.progress.finished, self._watcher, self.executor.submit, self._ready
+        waiting: list[Any] | None = out
+        while waiting is not None:
+            while waiting:
+                waiting = self._route(waiting)
+            if not ready:
+                waiting = self._wake()
+                continue
+            index = heapq.heappop(ready)
+            if index in self._children:
+                children = self._children.pop(index)
+                waiting = self._take(index, children, submit(attempt_all, self._pairs(index, children)))
+                continue
+            run = self._run(index, None)
+            state = submit(attempt, run, self._asked(run, index))
+            if watcher is not None:
+                watcher.finished(index, None, state)
+            waiting = finished(index, None, state)
+        return self.progress.snapshot()
+
+    def _drive_elsewhere(self, out: list[Any] | None) -> None:
+        """The loop for executors that run several things at once."""
+        while out is not None:
             while out:
                 out = self._route(out)
-            if not immediate:
-                while self._ready:
-                    self._launch(*heapq.heappop(self._ready)[::2])
-                self._fill()
-                out = self._land()
-                if out is None:
-                    break
-                continue
-            if not self._ready:
-                out = self._wake()
-                if out is None:
-                    break
-                continue
-            index, _, children = heapq.heappop(self._ready)
-            if children is None:
-                state = submit(attempt, self._run(index, None), self._asked(index, None))
-                if watcher is not None:
-                    watcher.finished(index, None, state)
-                out = finished(index, None, state)
-            else:
-                out = self._take(index, children, submit(attempt_all, self._pairs(index, children)))
-        return self.progress.snapshot()
+            while self._ready:
+                self._launch(heapq.heappop(self._ready))
+            self._fill()
+            out = self._land()
 
     # --- instructions ----------------------------------------------------------------------------------------
 
@@ -136,21 +141,31 @@ class Loop:
         more: list[Any] = []
         for one in out:
             if type(one) is Submit:
-                if one.children is None and self.plan.steps[one.step].task.is_constant:
-                    more += self.progress.finished(one.step, None, _constant_state(self.plan.steps[one.step].task))
-                    continue
-                self._count += 1
-                heapq.heappush(self._ready, (one.step, self._count, one.children))
+                index = one.step
+                if one.children is not None:
+                    self._line_up(index, one.children)
+                elif self.plan.steps[index].task.is_constant:
+                    more += self.progress.finished(index, None, _constant_state(self.plan.steps[index].task))
+                else:
+                    heapq.heappush(self._ready, index)
             elif type(one) is Settle:
                 more += self._settle(one)
             elif self._patience is not None or one.seeded:
                 self._remember(one)
         return more
 
+    def _line_up(self, index: int, children: list[int]) -> None:
+        """Note children to run; those of one step go together."""
+        if index in self._children:
+            self._children[index] += children
+        else:
+            self._children[index] = children
+            heapq.heappush(self._ready, index)
+
     def _settle(self, one: Settle) -> list[Any]:
         """Announce a verdict and feed what came of it back."""
         run = self._bare_run(one.step, one.child, one.old)
-        token = push_layer(run.layer)
+        token = push_layer(run)
         try:
             state = announce(run, one.old or Pending(), one.state)
         finally:
@@ -174,7 +189,7 @@ class Loop:
         from dagflow.engine.gates import judge
 
         run = self._bare_run(step.index, child, known)
-        token = push_layer(run.layer)
+        token = push_layer(run)
         try:
             return judge(step.task, upstream, gates, raises=self.scope.raises)
         finally:
@@ -192,18 +207,19 @@ class Loop:
 
     def _run(self, index: int, child: int | None) -> TaskRun:
         """Gather what one task run needs."""
-        step = self.plan.steps[index]
-        inputs = self._constants_of(index).copy()
-        packed = self.executor.remote
+        step, progress = self.plan.steps[index], self.progress
+        task, packed = step.task, self.executor.remote
+        inputs = self._constants_of(index).copy() if task in self.plan.constants else {}
         if child is None:
             if step.keyed:
-                inputs.update(self.progress.inputs(index, packed))
+                inputs.update(progress.inputs(index, packed))
+            known = progress.states[index] or progress.known_state(index, None)
         else:
-            for column in self.progress.columns(index):
+            for column in progress.columns(index):
                 if column.key is not None:
                     inputs[column.key] = column.value_of(child, packed)
-        task = step.task
-        run = TaskRun(self.scope, task, step.slug, child, self.progress.known_state(index, child), inputs)
+            known = progress.known_state(index, child)
+        run = TaskRun(self.scope, task, step.slug, child, known, inputs)
         if task.cache_for is not None:
             run.candidates = self.scope.caches.get(task.cache_key or task.name, ())
         return run
@@ -212,13 +228,13 @@ class Loop:
         self, index: int, children: Iterable[int | None]
     ) -> Iterator[tuple[TaskRun, dict[Edge, State] | None]]:
         """Yield the runs of a batch, made one at a time, each with what its trigger is asked about."""
-        return ((self._run(index, child), self._asked(index, child)) for child in children)
+        return ((run, self._asked(run, index)) for run in (self._run(index, child) for child in children))
 
-    def _asked(self, index: int, child: int | None) -> dict[Edge, State] | None:
+    def _asked(self, run: TaskRun, index: int) -> dict[Edge, State] | None:
         """Return what the worker asks the trigger about, for a run that looks for its result first."""
-        if not looks_up(self.plan.steps[index].task, self.progress.known_state(index, child)):
+        if not looks_up(run.task, run.state):
             return None
-        return self.progress.upstream(index, child)
+        return self.progress.upstream(index, run.map_index)
 
     def _constants_of(self, index: int) -> dict[str, Any]:
         """Return copies of the constant arguments, so that a task that changes one changes no later run."""
@@ -236,8 +252,9 @@ class Loop:
 
     # --- executors that run elsewhere ------------------------------------------------------------------------
 
-    def _launch(self, index: int, children: list[int] | None) -> None:
+    def _launch(self, index: int) -> None:
         """Submit a plain run; line up children, which travel in batches."""
+        children = self._children.pop(index, None)
         if children is None:
             self._submit(index, None)
         else:

@@ -14,12 +14,7 @@ from dagflow.utilities.logging import get_logger
 if TYPE_CHECKING:
     from dagflow.engine.run_context import TaskRun
 
-__all__ = ["announce", "call_handlers", "has_listeners"]
-
-
-def has_listeners(run: TaskRun) -> bool:
-    """Tell whether anybody wants to hear of the run's states."""
-    return bool(run.task.state_handlers or run.scope.handlers or run.scope.debugs)
+__all__ = ["announce", "call_handlers"]
 
 
 def announce(run: TaskRun, old: State, new: State) -> State:

@@ -58,16 +58,28 @@ class Plan:
     Attributes:
         steps: the steps.
         place: where each task stands.
+        terminal: the steps that none waits for.
+        reference: the steps that decide between success and failure.
         constants: values bound to arguments, by task; the flow's own mapping, so later changes are seen.
     """
 
-    __slots__ = ("constants", "flow_name", "place", "steps")
+    __slots__ = ("constants", "flow_name", "place", "reference", "steps", "terminal")
 
-    def __init__(self, flow_name: str, steps: list[Step], place: dict[Task, int], constants: Any) -> None:
+    def __init__(
+        self,
+        flow_name: str,
+        steps: list[Step],
+        place: dict[Task, int],
+        constants: Any,
+        terminal: list[int],
+        reference: list[int],
+    ) -> None:
         self.flow_name = flow_name
         self.steps = steps
         self.place = place
         self.constants = constants
+        self.terminal = terminal
+        self.reference = reference
 
     def lineage(self) -> dict[Task, tuple[Task, ...]]:
         """Return each task's upstream tasks."""
@@ -91,7 +103,9 @@ def compile_plan(flow: Flow) -> Plan:
         upstream = pred[step.task]
         if upstream:
             _join(step, upstream, place, steps)
-    return Plan(flow.name, steps, place, flow.constants)
+    terminal = [step.index for step in steps if not step.followers]
+    reference = sorted(place[task] for task in flow.reference_tasks())
+    return Plan(flow.name, steps, place, flow.constants, terminal, reference)
 
 
 def _join(step: Step, upstream: Any, place: dict[Task, int], steps: list[Step]) -> None:

@@ -128,6 +128,7 @@ class Progress:
         self._out: list[Instruction] = []
         self._ready_children: dict[int, list[int]] = {}
         self._cancelled = False
+        self._submits = [Submit(step.index, None) for step in plan.steps]
         self._seeds: dict[int, State] = {
             plan.place[task]: known
             for task, state in (known_states or {}).items()
@@ -158,13 +159,12 @@ class Progress:
             self._child_in(self._spreads[step], step, child, state)
             return self._answer()
         self.states[step] = state
-        if isinstance(state, Finished):
-            if type(state) is Mapped and self._steps[step].mapped:
-                self._spread(self._steps[step], state)
-            else:
-                self._release(self._steps[step])
-        else:
+        if not isinstance(state, Finished):
             self._park(step, None, state, seeded=False)
+        elif type(state) is Mapped and self._steps[step].mapped:
+            self._spread(self._steps[step], state)
+        else:
+            self._release(self._steps[step])
         return self._answer()
 
     def children_finished(self, step: int, results: Iterable[tuple[int, State]]) -> list[Instruction]:
@@ -242,8 +242,10 @@ class Progress:
             assert state is not None
             if edge.flattened:
                 found[key] = plain_value(edge, state)
+            elif packed:
+                found[key] = state.carried()
             else:
-                found[key] = state.carried() if packed else state.result
+                found[key] = state.result
         return found
 
     def columns(self, step: int) -> list[Column]:
@@ -294,15 +296,14 @@ class Progress:
 
     def _release(self, step: Step) -> None:
         """Let go of those that waited for the whole of *step*."""
-        waiting = self._waiting
-        spread = step.index in self._spreads
+        waiting, steps = self._waiting, self._steps
+        spread = step.mapped and step.index in self._spreads
         for index in step.followers:
-            follower = self._steps[index]
-            if spread and step.index in follower.wide:
+            if spread and step.index in steps[index].wide:
                 continue
             waiting[index] -= 1
             if not waiting[index] and self.states[index] is None:
-                self._ready(follower)
+                self._ready(steps[index])
 
     def _ready(self, step: Step) -> None:
         """All that *step* waits for is there."""
@@ -330,15 +331,16 @@ class Progress:
     def _start(self, step: Step, known: State | None) -> None:
         """Ask the gates, then submit or settle."""
         index = step.index
-        if step.task.is_constant:
-            self._out.append(Submit(index, None))
-            return
         states = self.states
-        if all([type(states[source]) in _PLAIN for source in step.sources]) and step.task.trigger in GO_ON_SUCCESS:
-            self._out.append(Submit(index, None))
-            return
+        for source in step.sources:
+            if type(states[source]) not in _PLAIN:
+                break
+        else:
+            if step.task.trigger in GO_ON_SUCCESS:
+                self._out.append(self._submits[index])
+                return
         verdict = self._decide(step, None, known, self.upstream(index, None), gates_for(step.task, known))
-        self._out.append(Submit(index, None) if verdict is None else Settle(index, None, known, verdict))
+        self._out.append(self._submits[index] if verdict is None else Settle(index, None, known, verdict))
 
     # --- mapped steps ----------------------------------------------------------------------------------------
 

@@ -56,6 +56,7 @@ class RunScope:
         clock: Clock | None = None,
     ) -> None:
         self.clock = clock or Clock()
+        self.now = self.clock.now
         self.flow_name = flow_name
         self.parameters = parameters if parameters is not None else {}
         self.handlers = handlers
@@ -109,6 +110,7 @@ class RunScope:
         fields["layer"] = {key: value for key, value in visible(self.layer).items() if key not in skipped}
         fields.pop("logger")
         fields["clock"] = Clock()
+        fields["now"] = Clock.now
         return fields
 
     def __setstate__(self, fields: dict[str, Any]) -> None:
@@ -180,9 +182,9 @@ FLOW_KEYS: dict[str, Callable[[RunScope], Any]] = {
 """Keys of a flow run that are computed on first use."""
 
 
-class TaskRun:
+class TaskRun(Layer):
     """
-    One run of one task, or of one child of a mapped task.
+    One run of one task, or of one child of a mapped task; also the context layer its code sees.
 
     ``candidates`` are the cached states of earlier runs that may serve this one.
 
@@ -190,22 +192,14 @@ class TaskRun:
     which a state handler sets by raising.
     """
 
-    __slots__ = (
-        "candidates",
-        "ended",
-        "inputs",
-        "layer",
-        "loop_count",
-        "loop_result",
-        "map_index",
-        "resumed",
-        "run_count",
-        "scope",
-        "slug",
-        "started",
-        "state",
-        "task",
-    )
+    # Defaults live on the class: a run that does not use them does not pay for setting them.
+    candidates: Sequence[Any] = ()
+    ended = False
+    resumed = False
+    run_count = 1
+    loop_count: int | None = None
+    loop_result: Any = None
+    started = 0.0
 
     def __init__(
         self,
@@ -216,23 +210,19 @@ class TaskRun:
         state: State | None,
         inputs: dict[str, Any],
     ) -> None:
+        self.parent = scope.layer
+        self.values = dict(scope.task_contexts.get(task, ())) if scope.task_contexts else {}
         self.scope = scope
         self.task = task
         self.slug = slug
         self.map_index = map_index
         self.state = state
         self.inputs = inputs
-        self.ended = False
-        self.resumed = False
-        self.run_count = 1
-        self.loop_count: int | None = None
-        self.loop_result: Any = None
-        self.started = 0.0
-        self.candidates: Sequence[Any] = ()
-        own: dict[str, Any] = {}
-        if scope.task_contexts:
-            own.update(scope.task_contexts.get(task, {}))
-        self.layer = Layer(scope.layer, own, TASK_KEYS, self)
+
+    @property
+    def owner(self) -> TaskRun:  # type: ignore[override]
+        """What the computed keys are computed from."""
+        return self
 
     @property
     def full_name(self) -> str:
@@ -270,3 +260,5 @@ TASK_KEYS: dict[str, Callable[[TaskRun], Any]] = {
     "logger": lambda run: get_logger(run.full_name),
 }
 """Keys of a task run that are computed on first use."""
+
+TaskRun.computed = TASK_KEYS

@@ -83,7 +83,7 @@ class TaskRunner:
             return known or Pending()
         if is_mapped_parent:
             return self._verdict(run, _spread(self.task, upstream, raises=scope.raises))
-        token = push_layer(run.layer)
+        token = push_layer(run)
         try:
             verdict = judge(self.task, upstream, gates_for(self.task, known), raises=scope.raises)
         finally:
@@ -94,7 +94,7 @@ class TaskRunner:
         return attempt(run, upstream if looks_up(self.task, known) else None)
 
     def _verdict(self, run: TaskRun, verdict: State) -> State:
-        token = push_layer(run.layer)
+        token = push_layer(run)
         try:
             return announce(run, run.state or Pending(), verdict)
         finally:

@@ -38,7 +38,8 @@ class Layer:
     keys of lower layers that this block must not see.
     """
 
-    __slots__ = ("computed", "hidden", "owner", "parent", "values")
+    computed: Mapping[str, Callable[[Any], Any]] | None = None
+    hidden: frozenset[str] | None = None
 
     def __init__(
         self,
@@ -50,9 +51,11 @@ class Layer:
     ) -> None:
         self.parent = parent
         self.values = values
-        self.computed = computed
-        self.owner = owner
-        self.hidden = hidden
+        if computed is not None:
+            self.computed = computed
+            self.owner = owner
+        if hidden is not None:
+            self.hidden = hidden
 
 
 _HIDDEN: Any = object()
