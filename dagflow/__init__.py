@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dagflow._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from dagflow import (
         agent as agent,
@@ -36,8 +38,6 @@ if TYPE_CHECKING:
     from dagflow.tasks.core.resource_manager import resource_manager as resource_manager
     from dagflow.utilities.context import context as context
     from dagflow.utilities.tasks import apply_map as apply_map, tags as tags, task as task
-
-__version__ = "0.1.0"
 
 _NAMES = {
     "Client": "client",

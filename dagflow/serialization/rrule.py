@@ -76,13 +76,12 @@ def read_rule(document: Mapping[str, Any]) -> rrule | rruleset:
     if not isinstance(document, Mapping) or not ("freq" in document or set(_SET_PARTS) & set(document)):
         raise ValueError(f"{document!r} is not a serialized recurrence rule.")
     if "freq" not in document:
-        collected = rruleset()
-        for part, add in zip(
-            _SET_PARTS, (collected.rrule, collected.rdate, collected.exrule, collected.exdate), strict=True
-        ):
+        collected: Any = rruleset()
+        for part in _SET_PARTS:
+            add = getattr(collected, part.removesuffix("s"))
             for one in document.get(part) or ():
                 add(read_rule(one) if part.endswith("rules") else _read_moment(one))
-        return collected
+        return collected  # type: ignore[no-any-return]
     given = dict(document)
     for name in ("dtstart", "until"):
         given[name] = _read_moment(given.get(name))

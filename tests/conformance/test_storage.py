@@ -135,7 +135,7 @@ def test_names_are_unique_and_known(make: Make) -> None:
     storage = make()
     storage.add_flow(Flow("etl"))
 
-    with pytest.raises(ValueError, match="[Nn]ame conflict"):
+    with pytest.raises(ValueError, match=r"[Nn]ame conflict"):
         storage.add_flow(Flow("etl"))
     with pytest.raises(ValueError, match=r"'elt' is not contained in this Storage.*Did you mean 'etl'"):
         storage.get_flow("elt")

@@ -102,7 +102,7 @@ def test_a_missing_module_is_named() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"{", b"{}", b'{"flow": 5}', b'{"flow": "%%%"}', b"\x80\x04garbage", b"plain"])
 def test_damaged_data_is_a_storage_error(data: bytes) -> None:
-    with pytest.raises(FlowStorageError, match="damaged|could not be loaded"):
+    with pytest.raises(FlowStorageError, match=r"damaged|could not be loaded"):
         flow_from_bytes_pickle(data)
 
 

@@ -1,0 +1,143 @@
+"""What ``flow.register`` and ``flow.run_agent`` do before and while they talk to a server."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from dagflow.exceptions import ClientError, PrefectException
+from dagflow.utilities.context import context
+
+if TYPE_CHECKING:
+    from dagflow.core.flow import Flow
+
+__all__ = ["register_flow", "run_agent"]
+
+
+def register_flow(
+    flow: Flow,
+    project_name: str | None = None,
+    build: bool = True,
+    labels: Iterable[str] | None = None,
+    set_schedule_active: bool | None = True,
+    version_group_id: str | None = None,
+    no_url: bool = False,
+    idempotency_key: str | None = None,
+    **storage_kwargs: Any,
+) -> Any:
+    """
+    Send the metadata of *flow* to the server and return the flow's id there.
+
+    A flow without storage gets the configured one, made with *storage_kwargs*; one without run config a universal one.
+    Labels of the storage and *labels* are added to the run config; a flow without result takes that of its storage.
+
+    Args:
+        flow: the flow.
+        project_name: the project it belongs to.
+        build: bring the flow to its storage.
+        labels: labels for the run config.
+        set_schedule_active: follow the flow's schedule from now on.
+        version_group_id: the group of versions it belongs to; default is that of its name.
+        no_url: print nothing.
+        idempotency_key: registering again with the same key changes nothing.
+        **storage_kwargs: for the default storage.
+
+    Raises:
+        ValueError: inside the flow's own block.
+        TypeError: without a project.
+        ClientError: when the server cannot be reached, with its URL, or refuses.
+    """
+    _refuse_open_block(flow, "registered", "register(...)")
+    if _is_being_loaded(flow, "register"):
+        return None
+    if project_name is None:
+        raise TypeError(f"Flow {flow.name!r} needs a project: flow.register(project_name='...').")
+    from dagflow.client.client import Client
+
+    with Client() as client:
+        # First, so that nothing is built for a server that is not there.
+        client.get("health")
+        _complete(flow, labels, storage_kwargs)
+        _check_schedule(flow)
+        answer = client.post(
+            "flows/register",
+            {
+                "flow": flow.serialize(build=build),
+                "project_name": project_name,
+                "set_schedule_active": set_schedule_active,
+                "version_group_id": version_group_id,
+                "idempotency_key": idempotency_key,
+            },
+        )
+    flow_id = answer.get("id") if isinstance(answer, dict) else answer
+    if not no_url:
+        print(f"Flow: {flow_id}, project: {project_name}, labels: {sorted(flow.run_config.labels)}")
+    return flow_id
+
+
+def run_agent(flow: Flow, **kwargs: Any) -> None:
+    """
+    Run an agent in this process; agents come with the backend, so after the checks this version raises.
+
+    Raises:
+        ValueError: inside the flow's own block.
+        PrefectException: always otherwise.
+    """
+    _refuse_open_block(flow, "given an agent", "run_agent()")
+    if _is_being_loaded(flow, "run_agent"):
+        return
+    raise PrefectException(
+        f"Flow {flow.name!r} cannot be given an agent: agents come with the backend, which is not part of this "
+        "version. Run the flow here with flow.run()."
+    )
+
+
+def _refuse_open_block(flow: Flow, done: str, call: str) -> None:
+    if not (flow._open or context.get("flow") is flow):
+        return
+    raise ValueError(
+        f"Flow {flow.name!r} cannot be {done} inside its own `with` block, while it is still being built.\n"
+        f"Do this:\n\n    with Flow({flow.name!r}) as flow:\n        ...\n\n    flow.{call}\n\n"
+        f"instead of this:\n\n    with Flow({flow.name!r}) as flow:\n        ...\n        flow.{call}\n"
+    )
+
+
+def _is_being_loaded(flow: Flow, call: str) -> bool:
+    if not context.get("loading_flow"):
+        return False
+    warnings.warn(
+        f"Flow {flow.name!r} is being loaded from its file, so the call of flow.{call}() there is passed over. "
+        'Put it under `if __name__ == "__main__":`.',
+        stacklevel=4,
+    )
+    return True
+
+
+def _complete(flow: Flow, labels: Iterable[str] | None, storage_kwargs: dict[str, Any]) -> None:
+    """Give *flow* what a server must know and what it does not say itself."""
+    from dagflow.run_configs import UniversalRun
+    from dagflow.storage import get_default_storage_class
+
+    if flow.storage is None:
+        flow.storage = get_default_storage_class()(**storage_kwargs)
+    if flow.run_config is None:
+        flow.run_config = UniversalRun()
+    flow.run_config.labels.update(flow.storage.labels, labels or ())
+    if flow.result is None:
+        flow.result = flow.storage.result
+
+
+def _check_schedule(flow: Flow) -> None:
+    """Refuse a schedule whose runs would lack a required parameter."""
+    if flow.schedule is None:
+        return
+    required = {one.name for one in flow.parameters() if one.required}
+    lacking = sorted(
+        {name for name in required for clock in flow.schedule.clocks if name not in (clock.parameter_defaults or {})}
+    )
+    if lacking:
+        raise ClientError(
+            f"Flow {flow.name!r} has a schedule, but its runs would lack the required parameters {', '.join(lacking)}. "
+            "Give each clock parameter_defaults with them, or give the parameters defaults."
+        )
