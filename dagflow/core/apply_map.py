@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from dagflow.core.annotations import EdgeAnnotation
+from dagflow.core.blame import user_location
 from dagflow.core.conversion import as_task
 from dagflow.core.edge import Edge
 from dagflow.core.task import Task
@@ -36,7 +37,14 @@ def apply_map(func: Callable[..., Any], *args: Any, flow: Flow | None = None, **
     """
     target = flow if flow is not None else context.get("flow")
     if target is None:
-        raise ValueError("apply_map needs a flow: call it inside `with Flow(...)`, or give flow=.")
+        raise ValueError(
+            f"apply_map needs a flow{user_location()}: call it inside `with Flow(...)`, or give flow=."
+        )
+    if not callable(func) or isinstance(func, Task):
+        raise TypeError(
+            f"apply_map takes a function that builds a graph, found {func!r}{user_location()}."
+            + (" To map a single task, write task.map(...)." if isinstance(func, Task) else "")
+        )
     for value in (*args, *kwargs.values()):
         _check_argument(value)
     scratch = type(target)._scratch(target.name)
@@ -55,7 +63,7 @@ def _check_argument(value: Any) -> None:
     if isinstance(value, Task | EdgeAnnotation) or hasattr(value, "__getitem__"):
         return
     raise TypeError(
-        f"apply_map cannot map over {value!r} of type {type(value).__name__}: "
+        f"apply_map cannot map over {value!r} of type {type(value).__name__}{user_location()}: "
         "give it a task or a sequence, or wrap the value in unmapped(...)."
     )
 

@@ -12,6 +12,8 @@ import keyword
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dagflow.core.blame import user_location
+
 __all__ = ["RESERVED", "Binding", "check_run", "is_usable_key"]
 
 RESERVED = ("upstream_tasks", "mapped", "task_args", "flow")
@@ -77,19 +79,19 @@ def check_run(run: Callable[..., Any], name: str | None = None) -> None:
         parameters = inspect.signature(run).parameters.values()
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{name} has no signature that can be read, so its arguments are unknown. "
+            f"{name} has no signature that can be read{user_location()}, so its arguments are unknown. "
             "Wrap it in a function of your own with named arguments."
         ) from error
     for parameter in parameters:
         if parameter.kind is parameter.VAR_POSITIONAL:
             raise ValueError(
-                f"{name} takes *{parameter.name}, but every argument of a task needs a name. "
+                f"{name} takes *{parameter.name}, but every argument of a task needs a name{user_location()}. "
                 "Give it one list argument, or use **kwargs."
             )
         if parameter.name in RESERVED:
             raise ValueError(
                 f"{name} takes an argument called {parameter.name!r}, which calling a task uses for itself "
-                f"({', '.join(RESERVED)}). Rename the argument."
+                f"({', '.join(RESERVED)}){user_location()}. Rename the argument."
             )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dagflow.core.annotations import EdgeAnnotation
+from dagflow.core.blame import user_location
 from dagflow.core.task import Task
 from dagflow.utilities.context import context
 
@@ -51,7 +52,7 @@ def _gathered(x: Any, flow: Flow | None) -> Task:
     from dagflow.tasks.core import collections
 
     if (flow or context.get("flow")) is None:
-        raise ValueError(f"The collection {x!r} holds tasks, so it needs a flow: use it inside `with Flow(...)`.")
+        raise ValueError(f"The collection {x!r} holds tasks, so it needs a flow{user_location()}: use it inside `with Flow(...)`.")
     if isinstance(x, dict):
         gatherer: Task = collections.Dict()
         return gatherer.bind(keys=list(x), values=list(x.values()), flow=flow)

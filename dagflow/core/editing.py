@@ -39,14 +39,36 @@ def replace_task(flow: Flow, old: Task, new: Any, validate: bool = True) -> None
     """Put *new* in the place of *old* in *flow*."""
     if old not in flow.slugs:
         raise ValueError(f"Task {old!r} is not in flow {flow.name!r}, so it cannot be replaced{user_location()}.")
-    task = as_task(new, flow=flow)
+    if new is old:
+        return
+    before = copy_flow(flow)
+    try:
+        _swap(flow, old, as_task(new, flow=flow), validate)
+    except Exception:
+        _restore(flow, before)
+        raise
+
+
+def _restore(flow: Flow, before: Flow) -> None:
+    """Undo changes of the graph, so that a refused edit leaves the flow as it was."""
+    kept = {name: flow.__dict__[name] for name in ("_open", "_made")}
+    flow.__dict__.update(before.__dict__)
+    flow.__dict__.update(kept)
+    flow._changed()
+
+
+def _swap(flow: Flow, old: Task, task: Task, validate: bool) -> None:
     edges = [edge for edge in flow._ordered_edges() if old in (edge.upstream_task, edge.downstream_task)]
     constants = flow.constants.pop(old, {})
     was_reference = flow._reference_tasks is not None and old in flow._reference_tasks
     _remove(flow, old)
     flow.add_task(task)
     if constants and not task.is_constant:
-        flow.constants[task].update(constants)
+        for key, value in constants.items():
+            flow._check_key_is_free(task, key)
+            if validate:
+                flow._check_key_is_accepted(task, key)
+            flow.constants[task][key] = value
     for edge in edges:
         if edge.downstream_task is old and task.is_constant:
             continue
@@ -70,7 +92,18 @@ def _remove(flow: Flow, task: Task) -> None:
 def update_flow(
     flow: Flow, other: Flow, merge_parameters: bool, validate: bool | None, merge_reference_tasks: bool
 ) -> None:
-    """Add the tasks, edges and constants of *other* to *flow*."""
+    """Add the tasks, edges and constants of *other* to *flow*, all or nothing."""
+    before = copy_flow(flow)
+    try:
+        _merge(flow, other, merge_parameters, validate, merge_reference_tasks)
+    except Exception:
+        _restore(flow, before)
+        raise
+
+
+def _merge(
+    flow: Flow, other: Flow, merge_parameters: bool, validate: bool | None, merge_reference_tasks: bool
+) -> None:
     references = flow.reference_tasks() | other.reference_tasks() if merge_reference_tasks else None
     own = {parameter.name: parameter for parameter in flow.parameters()}
     for parameter in sorted(other.parameters(), key=lambda one: one.name):
@@ -137,7 +170,6 @@ def unpack_fields(flow: Flow, fields: dict[str, Any]) -> None:
     flow._graph.add_nodes_from(tasks)
     for source, target, key, *marks in packed["edges"]:
         edge = Edge(tasks[source], tasks[target], key, *marks)
-        flow._graph.add_edge(
-            edge.upstream_task, edge.downstream_task, key=(key, edge.mapped, edge.flattened), edge=edge
-        )
+        name = (key, *marks) if marks else key
+        flow._graph.add_edge(edge.upstream_task, edge.downstream_task, key=name, edge=edge)
     flow.constants = defaultdict(dict, {tasks[index]: values for index, values in packed["constants"]})

@@ -57,7 +57,8 @@ class Parameter(Task):
         """Return a copy called *name*."""
         new = object.__new__(type(self))
         new.__dict__.update(self.__dict__)
-        new.__dict__.update(name=name, slug=name, tags=set(self.tags), state_handlers=list(self.state_handlers))
+        tags = self.tags | set(context.get("tags") or ())
+        new.__dict__.update(name=name, slug=name, tags=tags, state_handlers=list(self.state_handlers))
         new._change(task_args)
         flow = context.get("flow")
         if flow is not None:

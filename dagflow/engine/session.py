@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from dagflow.configuration import config
 from dagflow.core.blame import user_location
+from dagflow.core.options import checked_executor, checked_schedule
+from dagflow.engine.clock import Clock
 from dagflow.engine.run_context import new_id
 from dagflow.engine.state import Cached, Mapped, Paused, Resume, State
-from dagflow.exceptions import ParameterError
+from dagflow.exceptions import ParameterError, near_match
 from dagflow.utilities.context import context, current_layer
 from dagflow.utilities.logging import get_logger
 
@@ -54,22 +56,28 @@ def run_flow(
             stacklevel=3,
         )
         return None
-    values = _sort_out(flow, dict(parameters or {}), options)
-    given = dict(options.pop("context", None) or {})
+    values = _sort_out(flow, _as_dict(parameters, "parameters"), options)
+    given = _as_dict(options.pop("context", None), "context")
+    given["parameters"] = {**_outer_parameters(), **_as_dict(given.get("parameters"), "context['parameters']")}
     names = {key: options.pop(key, None) for key in ("flow_run_id", "flow_run_name")}
     scheduled = config.flows.run_on_schedule if run_on_schedule is None else run_on_schedule
-    clock, runner = _runner(flow, runner_cls)
-    _check_executor(options.get("executor", flow.executor))
+    checked_executor(options.get("executor", flow.executor))
+    runner = _runner(flow, runner_cls)
+    clock = getattr(runner, "clock", None) or Clock()
+    approvals = Approvals()
+    runner.between_passes = approvals
     state: State | None = None
     for event in _events(flow, bool(scheduled), clock):
         defaults = dict(event.parameter_defaults or {}) if event is not None else {}
-        _check_parameters(flow, {**(given.get("parameters") or {}), **defaults, **values})
+        _check_parameters(flow, {**given["parameters"], **defaults, **values})
         keys = _keys(given, names, event)
-        keys["parameters"] = {**defaults, **(given.get("parameters") or {})}
+        keys["parameters"] = {**defaults, **given["parameters"]}
         keys["caches"] = _caches()
         _wait_for(event, clock)
         # A frame of our own here would be one more between the user's script and the user's function.
         state = runner.run(parameters=values, context=keys, return_tasks=flow._graph, **options)
+        if approvals.closed is not None:
+            raise approvals.closed
         _keep_caches(flow, state, keys["caches"])
         options.pop("state", None)
         options.pop("task_states", None)
@@ -77,6 +85,21 @@ def run_flow(
 
 
 # --- what was given --------------------------------------------------------------------------------------------
+
+
+def _as_dict(given: Any, what: str) -> dict[str, Any]:
+    if given is None:
+        return {}
+    if isinstance(given, Mapping):
+        return dict(given)
+    raise TypeError(f"flow.run() takes {what} as a dict, found {given!r}{user_location()}. Write {{name: value}}.")
+
+
+def _outer_parameters() -> dict[str, Any]:
+    """Return parameters from ``with dagflow.context(parameters=...)``; those of a run around this one do not count."""
+    if "task_name" in context:
+        return {}
+    return _as_dict(context.get("parameters"), "context['parameters']")
 
 
 def _sort_out(flow: Flow, values: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
@@ -93,12 +116,12 @@ def _sort_out(flow: Flow, values: dict[str, Any], options: dict[str, Any]) -> di
         if name not in _OPTIONS:
             raise TypeError(
                 f"Flow {flow.name!r} has no parameter and flow.run() no option {name!r}"
-                f"{_near(name, [*known, *_OPTIONS])}{user_location()}. Parameters: {_listed(known)}."
+                f"{user_location()}.{near_match(name, [*known, *_OPTIONS])} Parameters: {_listed(known)}."
             )
     for name in values:
         if name not in known:
             raise ParameterError(
-                f"Flow {flow.name!r} has no parameter {name!r}{_near(name, known)}{user_location()}. "
+                f"Flow {flow.name!r} has no parameter {name!r}{user_location()}.{near_match(name, known)} "
                 f"Parameters: {_listed(known)}."
             )
     return values
@@ -114,33 +137,16 @@ def _check_parameters(flow: Flow, values: Mapping[str, Any]) -> None:
         )
 
 
-def _near(name: str, known: Any) -> str:
-    from difflib import get_close_matches
-
-    match = get_close_matches(name, list(known), n=1)
-    return f"; did you mean {match[0]!r}?" if match else ""
-
-
 def _listed(names: Any) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def _check_executor(executor: Any) -> None:
-    if executor is None or isinstance(executor, type) or hasattr(executor, "submit"):
-        return
-    raise TypeError(
-        f"executor must be an executor such as LocalDaskExecutor(), found {executor!r} of type "
-        f"{type(executor).__name__}{user_location()}."
-    )
-
-
-def _runner(flow: Flow, runner_cls: type | None) -> tuple[Any, Any]:
+def _runner(flow: Flow, runner_cls: type | None) -> Any:
     from dagflow.engine.defaults import get_default_flow_runner_class
 
     runner = (runner_cls or get_default_flow_runner_class())(flow=flow)
     runner.patience = math.inf
-    runner.between_passes = _approvals
-    return getattr(runner, "clock", None), runner
+    return runner
 
 
 def _keys(given: Mapping[str, Any], names: Mapping[str, Any], event: Any) -> dict[str, Any]:
@@ -160,7 +166,7 @@ def _keys(given: Mapping[str, Any], names: Mapping[str, Any], event: Any) -> dic
 
 def _events(flow: Flow, scheduled: bool, clock: Any) -> Iterator[Any]:
     """Yield the dates to run at; one ``None`` for a single run at once."""
-    if not scheduled or flow.schedule is None:
+    if not scheduled or checked_schedule(flow.schedule) is None:
         yield None
         return
     after = None
@@ -240,18 +246,41 @@ def _cached_in(state: State) -> list[Cached]:
 # --- approvals -------------------------------------------------------------------------------------------------
 
 
-def _approvals(plan: Plan, states: dict[Task, State]) -> dict[Task, State] | None:
-    """Ask about each paused run; return states to go on with, ``None`` when nobody can be asked."""
-    paused = [
-        (task, number, one)
+class Approvals:
+    """
+    Asks somebody at standard input about each paused run.
+
+    Attributes:
+        closed: the ``EOFError`` of an input that ended; kept, so that the engine can finish what it was doing.
+    """
+
+    def __init__(self) -> None:
+        self.closed: EOFError | None = None
+
+    def __call__(self, plan: Plan, states: dict[Task, State]) -> dict[Task, State] | None:
+        """Return states to go on with, ``None`` when nobody can be asked."""
+        paused = _paused_among(states)
+        if not paused or not _somebody_is_there():
+            return None
+        try:
+            return _ask(paused, states)
+        except EOFError as end:
+            self.closed = end
+            return None
+
+
+def _paused_among(states: dict[Task, State]) -> list[tuple[Task, int]]:
+    return [
+        (task, number)
         for task, state in states.items()
         for number, one in enumerate(state.map_states if isinstance(state, Mapped) else [state])
         if isinstance(one, Paused)
     ]
-    if not paused or not _somebody_is_there():
-        return None
+
+
+def _ask(paused: list[tuple[Task, int]], states: dict[Task, State]) -> dict[Task, State]:
     changed: dict[Task, State] = {}
-    for task, number, _ in paused:
+    for task, number in paused:
         state = states[task]
         name = f"{task.name}[{number}]" if isinstance(state, Mapped) else task.name
         if input(f"Task {name!r} is paused. Resume it? [y/n] ").strip().lower() != "y":

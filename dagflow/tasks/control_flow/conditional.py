@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from dagflow.core.blame import user_location
 from dagflow.core.task import FunctionTask, Task
 from dagflow.engine.signals import SKIP
 from dagflow.triggers import not_all_skipped
@@ -50,7 +51,9 @@ class Merge(Task):
 
     def __init__(self, **kwargs: Any) -> None:
         if kwargs.pop("skip_on_upstream_skip", False):
-            raise ValueError("A merge must run although a branch was skipped: leave skip_on_upstream_skip out.")
+            raise ValueError(
+                f"A merge must run although a branch was skipped{user_location()}: leave skip_on_upstream_skip out."
+            )
         kwargs.setdefault("trigger", not_all_skipped)
         super().__init__(skip_on_upstream_skip=False, **kwargs)
 
@@ -70,7 +73,7 @@ def _as_bool(x: Any) -> bool:
 def _open_flow(what: str) -> Flow:
     flow: Flow | None = context.get("flow")
     if flow is None:
-        raise ValueError(f"{what} needs a flow: use it inside `with Flow(...)`.")
+        raise ValueError(f"{what} needs a flow{user_location()}: use it inside `with Flow(...)`.")
     return flow
 
 
@@ -82,10 +85,18 @@ def switch(condition: Any, cases: Mapping[Any, Any], mapped: bool = False) -> No
         condition: a task or value.
         cases: ``{value: task}``; a ``None`` in place of a task is passed over.
         mapped: compare and branch item by item.
+
+    Raises:
+        TypeError: when *cases* is not a dict.
+        ValueError: when no flow is open.
     """
     from dagflow.utilities.tasks import tags
 
     flow = _open_flow("switch")
+    if not isinstance(cases, Mapping):
+        raise TypeError(
+            f"switch takes its branches as a dict, found {cases!r}{user_location()}. Write {{value: task, ...}}."
+        )
     with tags("switch"):
         for value, branch in cases.items():
             if branch is None:

@@ -100,9 +100,10 @@ class ResourceManager:
         setup_task_kwargs: Mapping[str, Any] | None = None,
         cleanup_task_kwargs: Mapping[str, Any] | None = None,
     ) -> None:
-        if not hasattr(resource_class, "cleanup"):
+        if not isinstance(resource_class, type) or not hasattr(resource_class, "cleanup"):
             raise TypeError(
-                f"A resource manager needs a method cleanup(self, resource); {resource_class!r} has none."
+                f"A resource manager is a class with a method cleanup(self, resource); {resource_class!r} has none"
+                f"{user_location()}. Write one, also if there is nothing to do."
             )
         self.resource_class = resource_class
         self.name = name or resource_class.__name__
