@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -121,10 +122,10 @@ class Display:
         """Count several children of one step."""
         counts = self._counts
         ended = 0
-        for kind in map(type, states):
-            counts[kind] = counts.get(kind, 0) + 1
-            if kind in _ENDED or _is_end(kind):
-                ended += 1
+        for kind, number in Counter(map(type, states)).items():
+            counts[kind] = counts.get(kind, 0) + number
+            if _is_end(kind):
+                ended += number
         self._children[step] = count = self._children.get(step, 0) + ended
         if count >= self._widths.get(step, sys.maxsize):
             self._done.add(step)

@@ -20,7 +20,6 @@ from dagflow.engine.state import Failed, Retrying, Skipped, Success
 from dagflow.utilities.configuration import set_temporary_config
 from dagflow.utilities.tasks import task
 
-
 Ask = Callable[[Any], "Display | None"]
 
 
