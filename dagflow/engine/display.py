@@ -15,7 +15,7 @@ import os
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dagflow.engine.state import Failed, State
@@ -93,6 +93,8 @@ class Display:
         self._counts, self._widths, self._children = {}, {}, {}
         self._done = {step.index for step in plan.steps if step.task.is_constant}
         self._first_open = 0
+        if self._screen is not None and self._screen.is_over:
+            self.close()
         if self._screen is None and _showing.acquire(blocking=False):
             self._screen = _Screen(self, self._stream or sys.stdout)
             self._screen.start()
@@ -145,6 +147,15 @@ class Display:
                 screen.stop()
             finally:
                 _showing.release()
+
+    def stepping_aside(self, ask: Callable[..., Any]) -> Callable[..., Any]:
+        """Return *ask* with the picture taken down first; it comes back when the run goes on."""
+
+        def asking(*args: Any) -> Any:
+            self.close()
+            return ask(*args)
+
+        return asking
 
     # --- what the thread asks --------------------------------------------------------------------------------
 
@@ -262,6 +273,11 @@ class _Screen:
         self._streams = [("stdout", _Above(self, sys.stdout))]
         if is_terminal(sys.stderr):
             self._streams.append(("stderr", _Above(self, sys.stderr)))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing will be drawn any more."""
+        return self._stopped.is_set()
 
     def start(self) -> None:
         """Put the streams in place and start the thread."""

@@ -16,6 +16,7 @@ from dagflow.configuration import config
 from dagflow.core.blame import user_location
 from dagflow.core.options import checked_executor, checked_schedule
 from dagflow.engine.clock import Clock
+from dagflow.engine.display import display_for
 from dagflow.engine.run_context import new_id
 from dagflow.engine.state import Cached, Mapped, Paused, Resume, State
 from dagflow.exceptions import ParameterError, near_match
@@ -65,7 +66,8 @@ def run_flow(
     runner = _runner(flow, runner_cls)
     clock = getattr(runner, "clock", None) or Clock()
     approvals = Approvals()
-    runner.between_passes = approvals
+    runner.watcher = display = display_for(flow)
+    runner.between_passes = approvals if display is None else display.stepping_aside(approvals)
     state: State | None = None
     for event in _events(flow, bool(scheduled), clock):
         defaults = dict(event.parameter_defaults or {}) if event is not None else {}
@@ -75,7 +77,13 @@ def run_flow(
         keys["caches"] = _caches()
         _wait_for(event, clock)
         # A frame of our own here would be one more between the user's script and the user's function.
-        state = runner.run(parameters=values, context=keys, return_tasks=flow._graph, **options)
+        try:
+            state = runner.run(parameters=values, context=keys, return_tasks=flow._graph, **options)
+        finally:
+            if display is not None:
+                display.close()
+        if display is not None:
+            display.ended(state)
         if approvals.closed is not None:
             raise approvals.closed
         _keep_caches(flow, state, keys["caches"])
