@@ -142,6 +142,8 @@ def _slowest(timed: list[_Run]) -> str:
 
 def _spoken(seconds: float) -> str:
     """Return a duration as people say it."""
+    if seconds < 0.001:
+        return f"{seconds * 1e6:.0f} µs"
     if seconds < 1:
         return f"{seconds * 1000:.{0 if seconds >= 0.01 else 1}f} ms"
     if seconds < 60:

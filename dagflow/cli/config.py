@@ -1,0 +1,184 @@
+"""``dagflow config``: show the settings, and look for those that nothing reads."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from dagflow.cli.talk import Failure, say
+from dagflow.configuration import DEFAULT_CONFIG, ENV_PREFIX, USER_CONFIG, Config, load_configuration
+from dagflow.configuration import config as settings
+from dagflow.engine.summary import printable
+from dagflow.exceptions import near_match
+from dagflow.utilities.collections import CompoundKey, dict_to_flatdict
+
+__all__ = ["config"]
+
+MASK = "********"
+SECRET_WORDS = ("api_key", "key", "password", "secret", "secrets", "token")
+FREE_SECTIONS = ("context",)
+"""Sections whose keys are the user's own."""
+NO_SETTINGS = frozenset({("user_config_path",)})
+"""Variables that look like settings: where the user's file is."""
+
+Flat = dict[CompoundKey, Any]
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def config(ctx: click.Context) -> None:
+    """Show and check the settings; without a command, show them all as JSON."""
+    if ctx.invoked_subcommand is None:
+        click.echo(json.dumps(_masked(settings), indent=2, sort_keys=True, default=str))
+
+
+@config.command()
+@click.option("--show-defaults", is_flag=True, help="Show all settings, not only those that were changed.")
+@click.option("--show-sources", is_flag=True, help="Show where each setting comes from.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def view(show_defaults: bool, show_sources: bool, as_json: bool) -> None:
+    """Print names and values of settings; those of secrets are masked."""
+    sources = _sources()
+    rows = [
+        (".".join(path), _shown(path, value), sources(path))
+        for path, value in sorted(dict_to_flatdict(settings).items())
+        if (show_defaults or sources(path) != "default") and value != {} and path not in NO_SETTINGS
+    ]
+    if as_json:
+        named = [dict(zip(("name", "value", "source"), row, strict=True)) for row in rows]
+        click.echo(json.dumps(named, indent=2, default=str))
+        return
+    for name, value, source in rows:
+        after = f"  ({source})" if show_sources else ""
+        click.echo(printable(f"{name} = {value!r}{after}"))
+    if not rows:
+        say("All settings have their defaults; show them with --show-defaults.")
+
+
+@config.command()
+@click.pass_context
+def validate(ctx: click.Context) -> None:
+    """Look for unknown names and wrong types in the user's file and the environment; exit 1 when there are some."""
+    findings = list(_findings())
+    for finding in findings:
+        click.echo(printable(finding))
+    if findings:
+        say(f"{len(findings)} finding{'s' * (len(findings) > 1)}.", style="red")
+        ctx.exit(Failure.exit_code)
+    say("The settings are valid.", style="green")
+
+
+# --- where settings come from --------------------------------------------------------------------------------
+
+
+def _user_file() -> str:
+    return os.path.expanduser(os.environ.get(f"{ENV_PREFIX}__USER_CONFIG_PATH", USER_CONFIG))
+
+
+def _defaults() -> Flat:
+    return dict_to_flatdict(load_configuration(DEFAULT_CONFIG))
+
+
+def _from_file() -> Flat:
+    path = _user_file()
+    return dict_to_flatdict(load_configuration(path)) if os.path.isfile(path) else {}
+
+
+def _from_environment() -> Flat:
+    found = dict_to_flatdict(load_configuration(os.devnull, env_var_prefix=ENV_PREFIX))
+    return {path: value for path, value in found.items() if path not in NO_SETTINGS}
+
+
+def _sources() -> Callable[[CompoundKey], str]:
+    defaults, file, environment = _defaults(), _from_file(), _from_environment()
+
+    def source(path: CompoundKey) -> str:
+        if path in environment:
+            return f"environment, {_variable(path)}"
+        if path in file:
+            return _user_file()
+        return "default" if path in defaults else "this process"
+
+    return source
+
+
+def _variable(path: CompoundKey) -> str:
+    if path[:2] == ("context", "secrets"):
+        return f"{ENV_PREFIX}__CONTEXT__SECRETS__" + "__".join(path[2:])
+    return f"{ENV_PREFIX}__" + "__".join(path).upper()
+
+
+# --- what is wrong -------------------------------------------------------------------------------------------
+
+
+def _findings() -> list[str]:
+    defaults = _defaults()
+    return [
+        *_wrong(_from_file(), defaults, lambda path: f"{_user_file()}: {'.'.join(path)}"),
+        *_wrong(_from_environment(), defaults, _variable),
+    ]
+
+
+def _wrong(given: Flat, defaults: Flat, called: Callable[[CompoundKey], str]) -> list[str]:
+    known = [".".join(path) for path in defaults]
+    found = []
+    for path, value in sorted(given.items()):
+        if path[0] in FREE_SECTIONS or value == {}:
+            continue
+        if path not in defaults:
+            found.append(f"{called(path)}: unknown setting.{near_match('.'.join(path), known)}")
+        elif not _fits(value, defaults[path], path):
+            found.append(
+                f"{called(path)}: found {_shown(path, value)!r} of type {type(value).__name__}, expected "
+                f"{_expected(defaults[path], path)}."
+            )
+    return found
+
+
+def _kinds(default: Any, path: CompoundKey) -> tuple[type, ...]:
+    """Return the types that a setting may have, judging by its default."""
+    if path[:2] == ("tasks", "defaults"):
+        # There ``false`` in the file, or nothing, means "none"; a number is a count or seconds.
+        from datetime import timedelta
+
+        return (bool, int, float, timedelta, type(None))
+    if path == ("logging", "level"):
+        return (str, int)
+    if isinstance(default, bool):
+        return (bool,)
+    if isinstance(default, (int, float)):
+        return (int, float)
+    return (type(default),)
+
+
+def _fits(value: Any, default: Any, path: CompoundKey) -> bool:
+    kinds = _kinds(default, path)
+    # Text from the environment may look like a number; whoever reads the setting takes it as text.
+    return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+
+
+def _expected(default: Any, path: CompoundKey) -> str:
+    names = [kind.__name__ for kind in _kinds(default, path) if kind is not type(None)]
+    return " or ".join(names)
+
+
+# --- showing -------------------------------------------------------------------------------------------------
+
+
+def _is_secret(path: tuple[str, ...]) -> bool:
+    return path[:2] == ("context", "secrets") or any(word in part for part in path for word in SECRET_WORDS)
+
+
+def _shown(path: tuple[str, ...], value: Any) -> Any:
+    return MASK if _is_secret(path) and value not in ("", None, {}) and not isinstance(value, bool) else value
+
+
+def _masked(section: Config, path: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {
+        key: _masked(value, (*path, key)) if isinstance(value, Config) else _shown((*path, key), value)
+        for key, value in section.items()
+    }

@@ -1,0 +1,92 @@
+"""What commands say to people, all on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from dagflow.cli import FAILED, NOT_FOUND
+from dagflow.engine.summary import printable
+
+__all__ = ["Failure", "NotFound", "doing", "gathered_warnings", "say", "show_error", "traceback_of"]
+
+
+class Failure(click.ClickException):
+    """A command could not do its work."""
+
+    exit_code = FAILED
+
+
+class NotFound(Failure):
+    """What a command was to work on does not exist."""
+
+    exit_code = NOT_FOUND
+
+
+def say(text: str, *, style: str | None = None, newline: bool = True) -> None:
+    """Print *text*, in a colour where colours are shown."""
+    click.secho(text, fg=style, err=True, nl=newline)
+
+
+@contextmanager
+def doing(what: str, quiet: bool = False) -> Iterator[None]:
+    """Print *what*, then whether it was done, then what it warned of."""
+    with gathered_warnings(quiet):
+        if quiet:
+            yield
+            return
+        say(f"{what}...", newline=False)
+        try:
+            yield
+        except BaseException:
+            say(" Error", style="red")
+            raise
+        say(" Done", style="green")
+
+
+@contextmanager
+def gathered_warnings(quiet: bool = False) -> Iterator[None]:
+    """Say the warnings of a block after it, one line each."""
+    import warnings
+
+    gathered: list[str] = []
+
+    def gather(message: Warning | str, *where: Any, **more: Any) -> None:
+        gathered.append(str(message))
+
+    # Only what is shown is changed: filters that the user's script sets stay in force.
+    before, warnings.showwarning = warnings.showwarning, gather
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
+        for one in [] if quiet else gathered:
+            say(f"Warning: {printable(one)}", style="yellow")
+
+
+def show_error(error: click.ClickException) -> None:
+    """Print an error that ends a command; how to call it, where it was called wrongly."""
+    if isinstance(error, click.UsageError):
+        error.show()
+        return
+    say(f"Error: {error.format_message()}", style="red")
+
+
+def traceback_of(error: BaseException) -> str:
+    """Return the traceback of an error in the user's code, from the user's code on, indented."""
+    import os
+    import traceback
+
+    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    trace = error.__traceback__
+    while trace is not None and _is_machinery(trace.tb_frame.f_code.co_filename, ours):
+        trace = trace.tb_next
+    lines = traceback.format_exception(type(error), error, trace)
+    return "".join(f"    {line}\n" for line in "".join(lines).splitlines())
+
+
+def _is_machinery(filename: str, ours: str) -> bool:
+    return filename.startswith((ours, "<frozen")) or "importlib" in filename
