@@ -72,7 +72,7 @@ def check_run(run: Callable[..., Any], name: str | None = None) -> None:
     Refuse a ``run`` whose arguments cannot be edges of a graph; ``functools.wraps`` decorators are looked through.
 
     Raises:
-        ValueError: for ``*args``, for a reserved name, and for a callable without a readable signature.
+        ValueError: for ``*args``, positional-only arguments, a reserved name, and for a callable without a readable signature.
     """
     name = name or getattr(run, "__qualname__", None) or repr(run)
     try:
@@ -87,6 +87,11 @@ def check_run(run: Callable[..., Any], name: str | None = None) -> None:
             raise ValueError(
                 f"{name} takes *{parameter.name}, but every argument of a task needs a name{user_location()}. "
                 "Give it one list argument, or use **kwargs."
+            )
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise ValueError(
+                f"{name} takes {parameter.name!r} by position only, but a task's arguments are given by name"
+                f"{user_location()}. Wrap it in a function of your own with named arguments."
             )
         if parameter.name in RESERVED:
             raise ValueError(

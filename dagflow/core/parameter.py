@@ -111,7 +111,9 @@ class DateTimeParameter(Parameter):
         if isinstance(value, datetime.datetime):
             return pendulum.instance(value, tz=value.tzinfo or "UTC")
         if isinstance(value, str):
-            return pendulum.parse(value)
+            found = pendulum.parse(value)
+            if isinstance(found, pendulum.DateTime):
+                return found
         raise TypeError(
             f"Parameter {self.name!r} takes a date as text or datetime, found {value!r} of type {type(value).__name__}."
         )
