@@ -20,9 +20,11 @@ from dagflow.core.binding import is_usable_key
 from dagflow.core.blame import user_location
 from dagflow.core.conversion import as_task, contains_task
 from dagflow.core.edge import Edge
+from dagflow.core.options import checked_executor, checked_function, checked_handlers, checked_result, checked_schedule
 from dagflow.core.parameter import Parameter
+from dagflow.core.scope import building
 from dagflow.core.slugs import SlugCounter
-from dagflow.core.task import Task, checked_handlers
+from dagflow.core.task import Task
 from dagflow.exceptions import CycleError
 from dagflow.utilities.context import Layer, context, current_layer, pop_layer, push_layer
 from dagflow.utilities.logging import get_logger
@@ -85,25 +87,43 @@ class Flow:
     ) -> None:
         if not name:
             raise ValueError(f"A flow needs a name, found {name!r}{user_location()}. Write Flow('my flow').")
+        if not isinstance(name, str):
+            raise TypeError(
+                f"A flow's name must be text, found {name!r} of type {type(name).__name__}{user_location()}. "
+                "Write Flow('my flow', ...)."
+            )
         self.name = name
-        self.schedule = schedule
-        self.executor = executor
+        self.schedule = checked_schedule(schedule)
+        self.executor = checked_executor(executor)
         self.environment = environment
         self.run_config = run_config
         self.storage = storage
-        self.result = result
+        self.result = checked_result(result, f"Flow {name!r}")
         self.state_handlers = checked_handlers(state_handlers, on_failure, f"Flow {name!r}")
-        self.terminal_state_handler = terminal_state_handler
+        self.terminal_state_handler = checked_function(
+            terminal_state_handler, f"Flow {name!r}: terminal_state_handler", "handler(flow, state, reference_states)"
+        )
         self.slugs: dict[Task, str] = {}
         self.constants: defaultdict[Task, dict[str, Any]] = defaultdict(dict)
         self._is_scratch = False
         self._start_graph()
-        for task in tasks or ():
+        for task in self._several(tasks, "tasks"):
             self.add_task(task)
-        for edge in edges or ():
+        for edge in self._several(edges, "edges"):
             self._add_given_edge(edge, validate)
         if reference_tasks is not None:
             self.set_reference_tasks(reference_tasks)
+
+    def _several(self, given: Any, what: str) -> Any:
+        """Return what was given where several are expected; a single task or text is a slip worth a word of its own."""
+        if given is None:
+            return ()
+        if isinstance(given, Task | EdgeAnnotation | str | type) or not hasattr(given, "__iter__"):
+            raise TypeError(
+                f"Flow {self.name!r}: {what} must be a list, found {given!r}{user_location()}. "
+                f"Put it in a list: {what}=[...]."
+            )
+        return given
 
     def _start_graph(self) -> None:
         import networkx
@@ -188,7 +208,7 @@ class Flow:
         pop_layer(self._open.pop())
         if self._open:
             return
-        unused = [task for task in self._made.values() if task not in self.slugs]
+        unused = [task for task in self._made.values() if task not in self.slugs and not task.is_constant]
         self._made = {}
         if kind is None and unused:
             names = ", ".join(repr(task) for task in unused)
@@ -243,15 +263,12 @@ class Flow:
         self._graph.add_node(task)
         if self._derived:
             self._derived = {}
-        self._join_blocks(task)
+        blocks = building()
+        if blocks.case is not None:
+            blocks.case.add_task(task, self)
+        if blocks.resource is not None:
+            blocks.resource.add_task(task, self)
         return task
-
-    def _join_blocks(self, task: Task) -> None:
-        """Let the open ``case`` and resource manager blocks know of *task*."""
-        for kind in ("case", "resource"):
-            block = context.get(kind)
-            if block is not None:
-                block.add_task(task, self)
 
     def add_edge(
         self,
@@ -300,13 +317,22 @@ class Flow:
             self._derived = {}
             return edge
         self.add_task(upstream)
-        name = (key, mapped, flattened)
+        name = (key, mapped, flattened) if mapped or flattened else key
         self._graph.add_edge(upstream, downstream, key=name, edge=edge)
         if self._derived:
             self._derived = {}
         if check:
             self._roll_back_cycle(upstream, downstream, name)
         return edge
+
+    def _connect_plainly(self, upstream: Task, downstream: Task, key: str) -> None:
+        """Add a plain edge between a task and a new one whose signature has been asked already."""
+        if upstream not in self.slugs:
+            if upstream.is_constant:
+                self._connect(upstream, downstream, key, False, False)
+                return
+            self.add_task(upstream)
+        self._graph.add_edge(upstream, downstream, key=key, edge=Edge._made(upstream, downstream, key))
 
     def _check_edge(self, upstream: Any, downstream: Task, key: str | None, mapped: bool) -> None:
         if mapped and self._is_scratch:
@@ -332,7 +358,9 @@ class Flow:
     def _check_key_is_free(self, task: Task, key: str) -> None:
         taken = task in self.constants and key in self.constants[task]
         if not taken and task in self.slugs:
-            taken = any(name[0] == key for edges in self._graph.pred[task].values() for name in edges)
+            taken = any(
+                data["edge"].key == key for bundle in self._graph._pred[task].values() for data in bundle.values()
+            )
         if taken:
             raise ValueError(
                 f"Argument {key!r} of task {task.name!r} is bound already in flow {self.name!r}{user_location()}. "
@@ -356,6 +384,11 @@ class Flow:
             raise CycleError(self.name, [task.name for task in path])
 
     def _add_given_edge(self, edge: Edge, validate: bool | None) -> None:
+        if not isinstance(edge, Edge):
+            raise TypeError(
+                f"Flow {self.name!r} takes edges, found {edge!r}{user_location()}. "
+                "Use Edge(upstream_task, downstream_task)."
+            )
         self.add_edge(
             edge.upstream_task, edge.downstream_task, edge.key, edge.mapped, edge.flattened, validate=validate
         )
@@ -385,9 +418,9 @@ class Flow:
             validate: check keys and cycles at once.
         """
         member = self.add_task(as_task(task, flow=self))
-        for one in upstream_tasks or ():
+        for one in self._several(upstream_tasks, "upstream_tasks"):
             self.add_edge(one, member, mapped=mapped, validate=validate)
-        for one in downstream_tasks or ():
+        for one in self._several(downstream_tasks, "downstream_tasks"):
             self.add_edge(member, one, validate=validate)
         for key, one in (keyword_tasks or {}).items():
             self.add_edge(one, member, key=key, mapped=mapped, validate=validate)
@@ -396,7 +429,7 @@ class Flow:
         self, task: Task, arguments: Mapping[str, Any], upstream_tasks: Iterable[Any] | None, mapped: bool
     ) -> None:
         """Add *task* with its arguments: :meth:`set_dependencies` without the checks a signature has made already."""
-        if mapped or upstream_tasks or config.flows.eager_edge_validation or task in self.slugs:
+        if mapped or upstream_tasks is not None or config.flows.eager_edge_validation or task in self.slugs:
             self.set_dependencies(task, upstream_tasks, keyword_tasks=arguments, mapped=mapped)
             return
         self.add_task(task)
@@ -404,7 +437,7 @@ class Flow:
             if isinstance(value, Task):
                 if value is task:
                     raise ValueError(f"Task {task.name!r} cannot wait for itself{user_location()}.")
-                self._connect(value, task, key, False, False)
+                self._connect_plainly(value, task, key)
             elif contains_task(value):
                 self.add_edge(value, task, key)
             else:
@@ -461,10 +494,13 @@ class Flow:
         """
         if self._reference_tasks is not None:
             return set(self._reference_tasks)
+        helpers = self._helpers
+        if not helpers:
+            return {task for task, followers in self._graph._succ.items() if not followers}
         return {
             task
-            for task, followers in self._graph.succ.items()
-            if task not in self._helpers and all(one in self._cleanups() for one in followers)
+            for task, followers in self._graph._succ.items()
+            if task not in helpers and all(one in self._cleanups() for one in followers)
         }
 
     def _cleanups(self) -> set[Task]:
@@ -479,7 +515,7 @@ class Flow:
         Raises:
             ValueError: for a task that is not in the flow.
         """
-        chosen = list(tasks)
+        chosen = list(self._several(tasks, "reference_tasks"))
         strangers = [task for task in chosen if task not in self.slugs]
         if strangers:
             raise ValueError(

@@ -22,8 +22,8 @@ def topological(graph: Any, name: str) -> tuple[Any, ...]:
     """
     nodes = list(graph)
     place = {node: index for index, node in enumerate(nodes)}
-    pred = graph.pred
-    if all(place[before] < index for index, node in enumerate(nodes) for before in pred[node]):
+    pred = graph._pred
+    if all([place[before] < index for index, node in enumerate(nodes) for before in pred[node]]):
         return tuple(nodes)
     return _by_heap(graph, nodes, place, name)
 

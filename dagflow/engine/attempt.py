@@ -169,20 +169,27 @@ def _store(run: TaskRun) -> Any:
 
 def _from_target(run: TaskRun, state: State) -> State:
     """Return ``Cached`` with what lies at the task's target, *state* when nothing does."""
-    from dagflow.engine.result import Result
-
-    store = _store(run) or Result()
-    target: Any = run.task.target
+    store = _target_store(run)
     values = template_values(run)
-    if run.task.result is None:
-        store = store.copy()
-        store.location, store._formatter = (None, target) if callable(target) else (target, None)
-    formatted = store.format(**values)
-    if not store.exists(formatted.location, **values):
+    # The template goes in unformatted: formatting twice would let braces in an input be read as a template.
+    if not store.exists(run.task.target, **{key: value for key, value in values.items() if key != "location"}):
         return state
+    formatted = store.format(**values)
     found = Cached(f"Result found at task target {formatted.location}", result=formatted.read(formatted.location))
     found.map_index = run.map_index
     return found
+
+
+def _target_store(run: TaskRun) -> Any:
+    """Return the run's store with the target as its location."""
+    from dagflow.engine.result import Result
+
+    if run.task.result is not None:
+        return run.task.result  # its location was set to the target when the task was made
+    store = (run.scope.flow_result or Result()).copy()
+    target: Any = run.task.target
+    store.location, store._formatter = (None, target) if callable(target) else (target, None)
+    return store
 
 
 def _from_cache(run: TaskRun, state: State) -> State:
@@ -250,10 +257,8 @@ def _checkpoint(run: TaskRun, state: State) -> None:
 
     if type(store) is Result:
         return
-    if run.task.target is not None and run.task.result is None:
-        store = store.copy()
-        target: Any = run.task.target
-        store.location, store._formatter = (None, target) if callable(target) else (target, None)
+    if run.task.target is not None:
+        store = _target_store(run)
     values = template_values(run)
     values.pop("value_", None)
     state._result = store.write(value, **values)

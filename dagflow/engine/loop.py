@@ -211,8 +211,8 @@ class Loop:
         task, packed = step.task, self.executor.remote
         inputs = self._constants_of(index).copy() if task in self.plan.constants else {}
         if child is None:
-            if step.keyed:
-                inputs.update(progress.inputs(index, packed))
+            if step.sources:
+                inputs = {**inputs, **progress.inputs(index, packed)} if inputs else progress.inputs(index, packed)
             known = progress.states[index] or progress.known_state(index, None)
         else:
             for column in progress.columns(index):

@@ -25,15 +25,20 @@ GO_ON_SUCCESS = frozenset({all_successful, all_finished, any_successful, not_all
 """Triggers that go whenever all upstream tasks are plainly successful, so they need not be asked then."""
 
 
+_NO_STEPS: frozenset[int] = frozenset()
+
+
 class Step:
     """
     One task with its place in the plan.
 
-    ``sources[i]`` is the step at the upstream end of ``edges[i]``; ``followers`` are the steps that wait for this one.
+    ``sources[i]`` is the step at the upstream end of ``edges[i]``, ``keys[i]`` the argument it feeds; ``followers`` are the steps that wait for this one.
     ``waits_for`` counts distinct upstream steps; ``wide`` are those that this step follows child by child.
     """
 
-    __slots__ = ("edges", "followers", "index", "keyed", "mapped", "slug", "sources", "task", "waits_for", "wide")
+    __slots__ = (
+        "edges", "flattens", "followers", "index", "keys", "mapped", "slug", "sources", "task", "waits_for", "wide",
+    )  # fmt: skip
 
     def __init__(self, index: int, task: Task, slug: str) -> None:
         self.index = index
@@ -41,11 +46,12 @@ class Step:
         self.slug = slug
         self.edges: tuple[Edge, ...] = ()
         self.sources: tuple[int, ...] = ()
-        self.keyed: tuple[tuple[str, int], ...] = ()
+        self.keys: tuple[str | None, ...] = ()
+        self.flattens = False
         self.followers: list[int] = []
         self.waits_for = 0
         self.mapped = False
-        self.wide: frozenset[int] = frozenset()
+        self.wide: frozenset[int] = _NO_STEPS
 
     def __repr__(self) -> str:
         return f"<Step {self.index}: {self.slug}>"
@@ -98,7 +104,7 @@ def compile_plan(flow: Flow) -> Plan:
     slugs = flow.slugs
     place = {task: index for index, task in enumerate(order)}
     steps = [Step(index, task, slugs[task]) for index, task in enumerate(order)]
-    pred = flow._graph.pred
+    pred = flow._graph._pred
     for step in steps:
         upstream = pred[step.task]
         if upstream:
@@ -115,15 +121,17 @@ def _join(step: Step, upstream: Any, place: dict[Task, int], steps: list[Step]) 
         source = place[task]
         steps[source].followers.append(step.index)
         for data in bundle.values():
-            edge = data["edge"]
+            edge: Edge = data["edge"]
             edges.append(edge)
             sources.append(source)
             if edge.mapped:
                 step.mapped = True
+            if edge.flattened:
+                step.flattens = True
     step.edges = tuple(edges)
     step.sources = tuple(sources)
+    step.keys = tuple([edge.key for edge in edges])
     step.waits_for = len(upstream)
     if step.mapped:
         whole = {source for edge, source in zip(edges, sources, strict=True) if not edge.mapped or edge.flattened}
         step.wide = frozenset(source for source in sources if steps[source].mapped and source not in whole)
-    step.keyed = tuple((edge.key, position) for position, edge in enumerate(edges) if edge.key is not None)

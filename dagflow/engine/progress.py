@@ -235,13 +235,14 @@ class Progress:
 
     def inputs(self, step: int, packed: bool = False) -> dict[str, Any]:
         """Return the upstream values of a plain step, by argument; *packed* leaves them in the bytes they came in."""
-        node = self._steps[step]
-        found = {}
-        for key, position in node.keyed:
-            edge, state = node.edges[position], self.states[node.sources[position]]
-            assert state is not None
-            if edge.flattened:
-                found[key] = plain_value(edge, state)
+        node, states = self._steps[step], self.states
+        found: dict[str, Any] = {}
+        for place, (key, source) in enumerate(zip(node.keys, node.sources, strict=True)):
+            if key is None:
+                continue
+            state: Any = states[source]
+            if node.flattens:
+                found[key] = plain_value(node.edges[place], state)
             elif packed:
                 found[key] = state.carried()
             else:

@@ -81,9 +81,9 @@ class RunScope:
         self.debugs = self.logger.isEnabledFor(logging.DEBUG)
 
     def _value(self, key: str) -> Any:
-        from dagflow.utilities.context import _find
+        from dagflow.utilities.context import find
 
-        value = _find(self.layer, key)
+        value = find(self.layer, key)
         return None if value is MISSING else value
 
     @property
@@ -158,9 +158,9 @@ def _now(scope: RunScope) -> Any:
 
 
 def _checkpointing(scope: RunScope) -> bool:
-    from dagflow.utilities.context import _find
+    from dagflow.utilities.context import find
 
-    return bool(_find(scope.layer, "config").flows.checkpointing)
+    return bool(find(scope.layer, "config").flows.checkpointing)
 
 
 FLOW_KEYS: dict[str, Callable[[RunScope], Any]] = {

@@ -24,7 +24,7 @@ from typing import Any
 
 from dagflow.configuration import config
 
-__all__ = ["MISSING", "Context", "Layer", "context", "current_layer", "pop_layer", "push_layer", "visible"]
+__all__ = ["MISSING", "Context", "Layer", "context", "current_layer", "find", "pop_layer", "push_layer", "visible"]
 
 MISSING: Any = object()
 """What a lookup answers when no layer knows the key; a computed key may answer it too."""
@@ -40,6 +40,8 @@ class Layer:
 
     computed: Mapping[str, Callable[[Any], Any]] | None = None
     hidden: frozenset[str] | None = None
+    building: Any = None
+    """Kept here by :mod:`dagflow.core.scope`; forgotten when the layer is written to."""
 
     def __init__(
         self,
@@ -77,7 +79,8 @@ def pop_layer(token: Token[Layer | None]) -> None:
     _layers.reset(token)
 
 
-def _find(layer: Layer | None, key: str) -> Any:
+def find(layer: Layer | None, key: str) -> Any:
+    """Return what *layer* and those below it know under *key*, :data:`MISSING` when they know nothing."""
     while layer is not None:
         value = layer.values.get(key, MISSING)
         if value is MISSING and layer.computed is not None and key in layer.computed:
@@ -112,7 +115,7 @@ def visible(layer: Layer | None) -> dict[str, Any]:
     for level in reversed(chain):
         names.update(dict.fromkeys(level.values))
         names.update(dict.fromkeys(level.computed or ()))
-    found = ((name, _find(layer, name)) for name in names)
+    found = ((name, find(layer, name)) for name in names)
     return {name: value for name, value in found if value is not MISSING}
 
 
@@ -155,33 +158,36 @@ class Context(MutableMapping[str, Any]):
         return _Block(dict(*args, **kwargs))
 
     def __getitem__(self, key: str) -> Any:
-        value = _find(_layers.get(), key)
+        value = find(_layers.get(), key)
         if value is MISSING:
             raise KeyError(key)
         return value
 
     def __getattr__(self, key: str) -> Any:
-        value = _find(_layers.get(), key)
+        value = find(_layers.get(), key)
         if value is MISSING:
             raise AttributeError(f"'Context' object has no attribute {key!r}; it has {', '.join(sorted(self))}.")
         return value
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value of *key*, or *default*."""
-        value = _find(_layers.get(), key)
+        value = find(_layers.get(), key)
         return default if value is MISSING else value
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._top().values[key] = value
+        layer = self._top()
+        layer.values[key] = value
+        layer.building = None
 
     __setattr__ = __setitem__
 
     def __delitem__(self, key: str) -> None:
         layer = self._top()
-        if _find(layer, key) is MISSING:
+        if find(layer, key) is MISSING:
             raise KeyError(key)
         layer.values.pop(key, None)
-        if _find(layer, key) is not MISSING:
+        layer.building = None
+        if find(layer, key) is not MISSING:
             layer.values[key] = _HIDDEN
 
     def __delattr__(self, key: str) -> None:
@@ -191,7 +197,7 @@ class Context(MutableMapping[str, Any]):
             raise AttributeError(key) from None
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and _find(_layers.get(), key) is not MISSING
+        return isinstance(key, str) and find(_layers.get(), key) is not MISSING
 
     def __iter__(self) -> Iterator[str]:
         return iter(visible(_layers.get()))

@@ -343,6 +343,6 @@ def test_something_that_is_no_executor_is_refused() -> None:
     with Flow("f") as flow:
         pass
 
-    with pytest.raises(TypeError, match="must be an executor"):
+    with pytest.raises(TypeError, match="An executor is an object"):
         flow.run(executor="threads")
     assert flow.run(executor=LocalExecutor).is_successful(), "a class is made an instance of"
