@@ -81,6 +81,7 @@ class Display:
         self._plan: Plan | None = None
         self._widths: dict[int, int] = {}
         self._children: dict[int, int] = {}
+        self._passing: dict[int, int] = {}
         self._done: set[int] = set()
         self._first_open = 0
         self._screen: _Screen | None = None
@@ -90,7 +91,7 @@ class Display:
     def began(self, plan: Plan) -> None:
         """Start counting, and the thread that draws."""
         self._plan = plan
-        self._counts, self._widths, self._children = {}, {}, {}
+        self._counts, self._widths, self._children, self._passing = {}, {}, {}, {}
         self._done = {step.index for step in plan.steps if step.task.is_constant}
         self._first_open = 0
         if self._screen is not None and self._screen.is_over:
@@ -120,8 +121,15 @@ class Display:
         if count >= self._widths.get(step, sys.maxsize):
             self._done.add(step)
 
+    def following(self, step: int, runs: Iterator[Any]) -> Iterator[Any]:
+        """Count children of one step while they run; :meth:`children_finished` tells later how they ended."""
+        passing = self._passing
+        for passing[step], run in enumerate(runs):
+            yield run
+
     def children_finished(self, step: int, states: Sequence[State]) -> None:
         """Count several children of one step."""
+        self._passing.pop(step, None)
         counts = self._counts
         ended = 0
         for kind, number in Counter(map(type, states)).items():
@@ -167,6 +175,7 @@ class Display:
         constants = sum(step.task.is_constant for step in plan.steps)
         widths = dict(self._widths)
         ended = sum(count for kind, count in dict(self._counts).items() if _is_end(kind))
+        ended += sum(dict(self._passing).values())
         total = len(plan.steps) - constants - len(widths) + sum(widths.values())
         failed = sum(count for kind, count in dict(self._counts).items() if issubclass(kind, Failed))
         return min(ended, total), total, failed
@@ -179,7 +188,8 @@ class Display:
             if width is None:
                 found.append((step.task.name, None, None))
             else:
-                found.append((step.task.name, self._children.get(step.index, 0), width))
+                ended = self._children.get(step.index, 0) + self._passing.get(step.index, 0)
+                found.append((step.task.name, ended, width))
             if len(found) == LINES:
                 break
         return found
@@ -195,7 +205,8 @@ class Display:
             if step.index in done:
                 continue
             # A step that follows another child by child starts before that one ends.
-            if step.index in self._children or all(source in done for source in step.sources):
+            started = step.index in self._children or step.index in self._passing
+            if started or all(source in done for source in step.sources):
                 yield step
 
 

@@ -42,6 +42,9 @@ class Watcher(Protocol):
     def finished(self, step: int, child: int | None, state: State) -> None:
         """A run reached a state in which it ends or waits."""
 
+    def following(self, step: int, runs: Iterator[Any]) -> Iterator[Any]:
+        """Hand *runs*, children that run here one after the other, on; each is asked for when the one before ended."""
+
     def children_finished(self, step: int, states: Sequence[State]) -> None:
         """Several children of a step did."""
 
@@ -115,7 +118,10 @@ class Loop:
             index = heapq.heappop(ready)
             if index in self._children:
                 children = self._children.pop(index)
-                waiting = self._take(index, children, submit(attempt_all, self._pairs(index, children)))
+                pairs = self._pairs(index, children)
+                if watcher is not None:
+                    pairs = watcher.following(index, pairs)
+                waiting = self._take(index, children, submit(attempt_all, pairs))
                 continue
             run = self._run(index, None)
             state = submit(attempt, run, self._asked(run, index))

@@ -81,6 +81,18 @@ def test_a_run_is_counted_step_by_step_and_child_by_child(display: Display) -> N
     assert display.totals() == (5, 5, 1) and display.under_way() == []
 
 
+def test_children_that_run_here_are_counted_while_they_pass(display: Display) -> None:
+    display.finished(0, None, Success())
+    display.spread(1, 3)
+
+    passing = display.following(1, iter("abc"))
+    shown_while_passing = [(child, display.under_way(), display.totals()[0]) for child in passing]
+    display.children_finished(1, [Success()] * 3)
+
+    assert shown_while_passing == [(child, [("clean", n, 3)], n + 1) for n, child in enumerate("abc")]
+    assert display.totals() == (4, 5, 0)
+
+
 def test_what_will_be_tried_again_has_not_ended(display: Display) -> None:
     display.finished(0, None, Retrying())
 
