@@ -15,6 +15,7 @@ import click
 from dagflow.cli.flows import check_choice, flow_options, found_flow
 from dagflow.cli.talk import Failure, doing, say
 from dagflow.configuration import config
+from dagflow.engine.summary import printable, summary
 
 if TYPE_CHECKING:
     from dagflow.core.flow import Flow
@@ -80,15 +81,14 @@ def run(
 def _report(flow: Flow, state: State, quiet: bool) -> None:
     """Say how the run went, by words and by the exit code."""
     if not quiet and not config.quiet and not _has_been_summed_up(flow):
-        from dagflow.engine.summary import summary
-
         say(summary(flow.name, state, color=_shows_color()))
     if state.is_successful():
         if not quiet:
             say("Flow run succeeded!", style="green")
         return
     if not quiet:
-        say("Flow run failed!" if state.is_finished() else f"Flow run did not finish: {state.message}", style="red")
+        unfinished = f"Flow run did not finish: {printable(state.message)}"
+        say("Flow run failed!" if state.is_finished() else unfinished, style="red")
     click.get_current_context().exit(Failure.exit_code)
 
 

@@ -85,7 +85,7 @@ def traceback_of(error: BaseException) -> str:
     while trace is not None and _is_machinery(trace.tb_frame.f_code.co_filename, ours):
         trace = trace.tb_next
     lines = traceback.format_exception(type(error), error, trace)
-    return "".join(f"    {line}\n" for line in "".join(lines).splitlines())
+    return "".join(f"    {printable(line)}\n" for line in "".join(lines).splitlines())
 
 
 def _is_machinery(filename: str, ours: str) -> bool:

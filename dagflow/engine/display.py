@@ -44,11 +44,12 @@ def display_for(flow: Flow) -> Display | None:
     That is where standard output is no terminal, or one that cannot move its cursor; under continuous integration; and
     where ``quiet`` is configured (``DAGFLOW__QUIET=true``).
     """
+    # First what most often says no: every run of a flow asks.
+    if not is_terminal(sys.stdout) or os.environ.get("CI") or os.environ.get("TERM", "") in ("dumb", "unknown"):
+        return None
     from dagflow.utilities.context import context
 
-    if context.config.get("quiet") or os.environ.get("CI") or os.environ.get("TERM", "") in ("dumb", "unknown"):
-        return None
-    if not is_terminal(sys.stdout) or context.get("task_run_id") is not None or _showing.locked():
+    if context.config.get("quiet") or context.get("task_run_id") is not None or _showing.locked():
         return None
     return Display(flow.name)
 

@@ -325,3 +325,23 @@ def test_valid_settings_are_said_to_be(run: Run, monkeypatch: pytest.MonkeyPatch
     result: Any = run("config", "validate")
 
     assert (result.exit_code, result.stdout) == (0, "") and "The settings are valid." in result.stderr
+
+
+def test_terminal_escapes_from_the_users_code_are_shown_not_sent(run: Run, tmp_path: Path) -> None:
+    evil = r"\x1b[2J\x07"
+    (tmp_path / "evil.py").write_text(
+        f"from dagflow import Flow, task\n@task(name='task{evil}')\ndef fail(): raise ValueError('said{evil}')\n"
+        f"with Flow('flow{evil}') as flow: fail()\nother = Flow('other{evil}')"
+    )
+    (tmp_path / "raises.py").write_text(f"raise ValueError('said{evil}')")
+
+    results = [
+        run("run", "-p", "evil.py", "--no-logs"),
+        run("run", "-p", "evil.py", "--no-logs", "-n", "flow\x1b[2J\x07"),
+        run("check", "-p", "evil.py", "-n", "other\x1b[2J\x07"),
+        run("run", "-p", "raises.py"),
+    ]
+
+    for result in results:
+        assert "\x1b" not in result.output and "\x07" not in result.output
+        assert "\\x1b[2J" in result.output
