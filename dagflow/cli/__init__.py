@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from dagflow._version import __version__
+from dagflow.exceptions import PrefectException, near_match
 
 __all__ = ["FAILED", "INTERRUPTED", "NOT_FOUND", "USAGE", "cli", "main"]
 
@@ -55,8 +56,6 @@ class Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            from dagflow.exceptions import near_match
-
             raise click.UsageError(error.format_message() + near_match(args[0], COMMANDS), ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -78,6 +77,11 @@ class Commands(click.Group):
         except (KeyboardInterrupt, click.Abort, EOFError):
             click.echo("\nInterrupted.", err=True)
             code = INTERRUPTED
+        except PrefectException as error:
+            # Ours say what to do; where in our code they come from helps nobody. Settings that cannot be read end here,
+            # before anything else of the package can be imported.
+            click.secho(f"Error: {error}", fg="red", err=True)
+            code = FAILED
         except BrokenPipeError:
             # Whoever read our output has gone; closing says so once, at exit Python would say it again.
             _silence(sys.stdout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +25,8 @@ FREE_SECTIONS = ("context",)
 """Sections whose keys are the user's own."""
 NO_SETTINGS = frozenset({("user_config_path",)})
 """Variables that look like settings: where the user's file is."""
+
+LOG_LEVEL = ("logging", "level")
 
 Flat = dict[CompoundKey, Any]
 
@@ -146,7 +149,7 @@ def _kinds(default: Any, path: CompoundKey) -> tuple[type, ...]:
         from datetime import timedelta
 
         return (bool, int, float, timedelta, type(None))
-    if path == ("logging", "level"):
+    if path == LOG_LEVEL:
         return (str, int)
     if isinstance(default, bool):
         return (bool,)
@@ -157,11 +160,14 @@ def _kinds(default: Any, path: CompoundKey) -> tuple[type, ...]:
 
 def _fits(value: Any, default: Any, path: CompoundKey) -> bool:
     kinds = _kinds(default, path)
-    # Text from the environment may look like a number; whoever reads the setting takes it as text.
+    if path == LOG_LEVEL and isinstance(value, str):
+        return value.upper() in logging.getLevelNamesMapping()
     return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
 
 
 def _expected(default: Any, path: CompoundKey) -> str:
+    if path == LOG_LEVEL:
+        return f"one of {', '.join(logging.getLevelNamesMapping())}, or a number"
     names = [kind.__name__ for kind in _kinds(default, path) if kind is not type(None)]
     return " or ".join(names)
 

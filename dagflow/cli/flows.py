@@ -55,6 +55,9 @@ def found_flow(path: str | None, module: str | None, name: str | None) -> Flow:
         Failure: when the user's code raises, with its traceback.
     """
     check_choice(path, module)
+    # Here, so that settings which cannot be used are told as such, not as a fault of the script that imports dagflow.
+    import dagflow.core.flow  # noqa: F401
+
     # For as long as the process lives: tasks may import what lies beside the script only when they run.
     folder = os.path.dirname(os.path.abspath(os.path.expanduser(path))) if path else os.getcwd()
     if folder not in sys.path:

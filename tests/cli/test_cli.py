@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -309,13 +310,16 @@ def test_unknown_names_and_wrong_types_are_found(tmp_path: Path) -> None:
         DAGFLOW__USER_CONFIG_PATH=str(tmp_path / "mine.toml"),
         DAGFLOW__CLOUD__REQUEST_TIMEOUT="soon",
         DAGFLOW__LOGGING__LVEL="INFO",
+        DAGFLOW__LOGGING__LEVEL="LOUD",
     )
 
-    assert done.returncode == 1 and "4 findings" in done.stderr
+    assert done.returncode == 1 and "5 findings" in done.stderr
     assert done.stdout.splitlines() == [
         f"{tmp_path}/mine.toml: flows.chekpointing: unknown setting. Did you mean 'flows.checkpointing'?",
         f"{tmp_path}/mine.toml: flows.run_on_schedule: found 'yes' of type str, expected bool.",
         "DAGFLOW__CLOUD__REQUEST_TIMEOUT: found 'soon' of type str, expected int or float.",
+        "DAGFLOW__LOGGING__LEVEL: found 'LOUD' of type str, expected one of "
+        f"{', '.join(logging.getLevelNamesMapping())}, or a number.",
         "DAGFLOW__LOGGING__LVEL: unknown setting. Did you mean 'logging.level'?",
     ]
 
@@ -345,3 +349,14 @@ def test_terminal_escapes_from_the_users_code_are_shown_not_sent(run: Run, tmp_p
     for result in results:
         assert "\x1b" not in result.output and "\x07" not in result.output
         assert "\\x1b[2J" in result.output
+
+
+@pytest.mark.parametrize("text", ["not toml", "[logging]\nlevel = 'LOUD'"])
+def test_settings_that_cannot_be_read_are_an_error_without_a_traceback(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mine.toml").write_text(text)
+    (tmp_path / "flow.py").write_text(FLOW)
+
+    done = process("run", "-p", "flow.py", cwd=tmp_path, DAGFLOW__USER_CONFIG_PATH=str(tmp_path / "mine.toml"))
+
+    assert done.returncode == 1 and "Error: " in done.stderr and "Traceback" not in done.stderr
+    assert process("--help", cwd=tmp_path, DAGFLOW__USER_CONFIG_PATH=str(tmp_path / "mine.toml")).returncode == 0
