@@ -90,11 +90,12 @@ class Display:
     # --- what the loop tells ---------------------------------------------------------------------------------
 
     def began(self, plan: Plan) -> None:
-        """Start counting, and the thread that draws."""
+        """Start counting, and the thread that draws; a run that goes on after a pause keeps its counts."""
+        if plan is not self._plan:
+            self._counts, self._widths, self._children, self._passing = {}, {}, {}, {}
+            self._done = {step.index for step in plan.steps if step.task.is_constant}
+            self._first_open = 0
         self._plan = plan
-        self._counts, self._widths, self._children, self._passing = {}, {}, {}, {}
-        self._done = {step.index for step in plan.steps if step.task.is_constant}
-        self._first_open = 0
         if self._screen is not None and self._screen.is_over:
             self.close()
         if self._screen is None and _showing.acquire(blocking=False):
@@ -145,6 +146,7 @@ class Display:
         """Take the picture down and print the summary."""
         stream = self._stream or (self._screen.stream if self._screen else sys.stdout)
         self.close()
+        self._plan = None
         stream.write(summary(self.flow_name, state, color=wants_color()) + "\n")
         stream.flush()
 
@@ -203,8 +205,8 @@ class Display:
         while self._first_open < len(steps) and self._first_open in done:
             self._first_open += 1
         for step in steps[self._first_open : self._first_open + LOOK_AHEAD]:
-            if step.index in done:
-                continue
+            if step.index in done or any(follower in done for follower in step.followers):
+                continue  # of a step whose state was known before the run, only its followers tell
             # A step that follows another child by child starts before that one ends.
             started = step.index in self._children or step.index in self._passing
             if started or all(source in done for source in step.sources):

@@ -99,6 +99,35 @@ def test_what_will_be_tried_again_has_not_ended(display: Display) -> None:
     assert display.totals() == (0, 3, 0) and display.under_way() == [("load", None, None)]
 
 
+def test_a_run_that_goes_on_after_a_question_keeps_its_counts(display: Display, flow: Flow) -> None:
+    plan = compile_plan(flow)
+    display.began(plan)
+    display.finished(0, None, Success())
+
+    asked = display.stepping_aside(lambda: isinstance(sys.stdout, module._Above))()
+    display.began(plan)
+
+    assert asked is False and display.totals()[0] == 1
+
+
+def test_a_new_run_of_the_same_flow_counts_afresh(display: Display, flow: Flow) -> None:
+    plan = compile_plan(flow)
+    display.began(plan)
+    display.finished(0, None, Success())
+
+    display.ended(Success(result={}))
+    display.began(plan)
+
+    assert display.totals() == (0, 3, 0)
+
+
+def test_a_step_known_before_the_run_is_not_shown_once_its_followers_ended(display: Display) -> None:
+    display.spread(1, 1)
+    display.children_finished(1, [Success()])
+
+    assert ("load", None, None) not in display.under_way()
+
+
 def test_an_empty_map_is_done_at_once(display: Display) -> None:
     display.finished(0, None, Success())
     display.spread(1, 0)
