@@ -72,7 +72,8 @@ def check_run(run: Callable[..., Any], name: str | None = None) -> None:
     Refuse a ``run`` whose arguments cannot be edges of a graph; ``functools.wraps`` decorators are looked through.
 
     Raises:
-        ValueError: for ``*args``, positional-only arguments, a reserved name, and for a callable without a readable signature.
+        ValueError: for ``*args``, positional-only arguments, reserved names, and a callable without a readable
+            signature.
     """
     name = name or getattr(run, "__qualname__", None) or repr(run)
     try:

@@ -52,7 +52,9 @@ def _gathered(x: Any, flow: Flow | None) -> Task:
     from dagflow.tasks.core import collections
 
     if (flow or context.get("flow")) is None:
-        raise ValueError(f"The collection {x!r} holds tasks, so it needs a flow{user_location()}: use it inside `with Flow(...)`.")
+        raise ValueError(
+            f"The collection {x!r} holds tasks, so it needs a flow{user_location()}: use it inside `with Flow(...)`."
+        )
     if isinstance(x, dict):
         gatherer: Task = collections.Dict()
         return gatherer.bind(keys=list(x), values=list(x.values()), flow=flow)

@@ -8,11 +8,12 @@ changes. The public names and their meaning are those of Prefect 0.15.
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from dagflow.configuration import config
 from dagflow.core.annotations import EdgeAnnotation
@@ -26,7 +27,7 @@ from dagflow.core.scope import building
 from dagflow.core.slugs import SlugCounter
 from dagflow.core.task import Task
 from dagflow.exceptions import CycleError
-from dagflow.utilities.context import Layer, context, current_layer, pop_layer, push_layer
+from dagflow.utilities.context import Layer, current_layer, pop_layer, push_layer
 from dagflow.utilities.logging import get_logger
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ class Flow:
 
     # --- the with block --------------------------------------------------------------------------------------
 
-    def __enter__(self) -> Flow:
+    def __enter__(self) -> Self:
         if not self._open:
             self._made = {}
         token = push_layer(Layer(current_layer(), {"flow": self, "case": None, "resource": None}))
@@ -395,7 +396,7 @@ class Flow:
 
     def chain(self, *tasks: Any, validate: bool | None = None) -> list[Edge]:
         """Make each task wait for the one before it; return the edges."""
-        return [self.add_edge(one, other, validate=validate) for one, other in zip(tasks, tasks[1:], strict=False)]
+        return [self.add_edge(one, other, validate=validate) for one, other in itertools.pairwise(tasks)]
 
     def set_dependencies(
         self,
@@ -765,7 +766,10 @@ class Flow:
 
     def __getstate__(self) -> dict[str, Any]:
         if self._open:
-            raise TypeError(f"Flow {self.name!r} cannot be pickled while its `with` block is open; do it after the block.")
+            raise TypeError(
+                f"Flow {self.name!r} cannot be pickled while its `with` block is open{user_location()}. "
+                "Do it after the block."
+            )
         from dagflow.core.editing import packed_fields
 
         return packed_fields(self)

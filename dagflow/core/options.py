@@ -74,7 +74,9 @@ def checked_template(value: Any, what: str) -> Any:
         return value
     if hasattr(value, "__fspath__"):
         return str(value)
-    raise TypeError(f"{what} must be a template such as 'day-{{today}}' or a function, found {value!r}{user_location()}.")
+    raise TypeError(
+        f"{what} must be a template such as 'day-{{today}}' or a function, found {value!r}{user_location()}."
+    )
 
 
 def checked_result(result: Any, owner: str) -> Any:

@@ -10,7 +10,7 @@ __all__ = ["calling_signature", "constructor_signature"]
 
 
 def constructor_signature(kind: type) -> inspect.Signature:
-    """Return the parameters of a class's ``__init__``; inspect itself would stop at a ``__new__`` that takes anything."""
+    """Return the parameters of a class's ``__init__``; inspect itself would stop at ``__new__``, which takes all."""
     own = inspect.signature(kind.__init__)  # type: ignore[misc]
     return own.replace(parameters=list(own.parameters.values())[1:], return_annotation=own.empty)
 

@@ -8,20 +8,35 @@ behave as in Prefect 0.15.
 
 from __future__ import annotations
 
-import datetime
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from dagflow.configuration import config
 from dagflow.core.annotations import EdgeAnnotation
 from dagflow.core.binding import Binding, check_run
 from dagflow.core.blame import user_location
+from dagflow.core.options import (
+    checked_function,
+    checked_handlers,
+    checked_nout,
+    checked_retries,
+    checked_retry_on,
+    checked_tags,
+    checked_target,
+    checked_template,
+    checked_text,
+    checked_timeout,
+    checked_validator,
+    unknown_option,
+)
+from dagflow.core.scope import building
+from dagflow.exceptions import near_match
 from dagflow.triggers import all_successful
 from dagflow.utilities.context import context
 from dagflow.utilities.logging import get_logger
 
 if TYPE_CHECKING:
+    import datetime
     import logging
     from inspect import Signature
 
@@ -32,6 +47,25 @@ if TYPE_CHECKING:
 __all__ = ["FunctionTask", "NoDefault", "Task"]
 
 T = TypeVar("T", bound="Task")
+
+
+class _LoggerOf:
+    """The logger of a task, unless the task was given another one; not a property, so that subclasses may set it."""
+
+    def __get__(self, task: Task | None, kind: type) -> Any:
+        return self if task is None else get_logger(task.name)
+
+
+class _SignatureOf:
+    """What ``inspect.signature(task)`` shows; the class itself keeps the signature of its constructor."""
+
+    def __get__(self, task: Task | None, kind: type) -> Signature:
+        from dagflow.core.signature import calling_signature, constructor_signature
+
+        if task is None:
+            return constructor_signature(kind)
+
+        return calling_signature(task._binding().signature)
 
 
 class _NoDefault:
@@ -130,6 +164,17 @@ class Task:
     is_constant: ClassVar[bool] = False
     """Whether the task only stands for a value; the engine takes the value and runs nothing."""
 
+    if not TYPE_CHECKING:  # a type checker would take every attribute of a task as known
+
+        def __getattr__(self, name: str) -> Any:
+            """Say what is wrong when a subclass forgot ``super().__init__()``; reached for missing attributes only."""
+            if name in _DEFAULTS and "auto_generated" not in self.__dict__:
+                raise AttributeError(
+                    f"{type(self).__name__} has no {name!r} yet: its __init__ has to call super().__init__(**kwargs)"
+                    f"{user_location()}."
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "run" in cls.__dict__:
@@ -138,7 +183,10 @@ class Task:
 
     _class_binding: Binding | None = None
 
-    def __new__(cls: type[T], *args: Any, **kwargs: Any) -> T:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        if cls.__init__ is Task.__init__ and not kwargs.keys() <= _OPTIONS:
+            wrong = next(name for name in kwargs if name not in _OPTIONS)
+            raise unknown_option(cls.__name__, wrong, _OPTIONS)
         given = [value for value in (*args, *kwargs.values()) if isinstance(value, Task)]
         if given:
             warnings.warn(
@@ -172,32 +220,39 @@ class Task:
         retry_on: type[BaseException] | Iterable[type[BaseException]] | None = None,
     ) -> None:
         self._warn_about_collisions()
-        self.name = name if name is not None else type(self).__name__
-        self.slug = slug
-        self.tags = _checked_tags(tags, self.name)
-        self.max_retries, self.retry_delay = _checked_retries(max_retries, retry_delay, self.name)
-        self.retry_on = _checked_retry_on(retry_on, self.name)
-        self.timeout = _checked_timeout(timeout, self.name)
-        self.trigger = trigger or all_successful
+        self.name = checked_text(name, "A task's name") if name is not None else type(self).__name__
+        self.slug = checked_text(slug, f"Task {self.name!r}: slug") if slug is not None else None
+        self.tags = checked_tags(tags, self.name)
+        self.max_retries, self.retry_delay = checked_retries(max_retries, retry_delay, self.name)
+        self.retry_on = checked_retry_on(retry_on, self.name)
+        self.timeout = checked_timeout(timeout, self.name)
+        self.trigger = (
+            all_successful
+            if trigger is None
+            else checked_function(trigger, f"Task {self.name!r}: trigger", "one of dagflow.triggers")
+        )
         self.skip_on_upstream_skip = skip_on_upstream_skip
         self.cache_for = cache_for
-        self.cache_validator = _checked_validator(cache_for, cache_validator, self.name)
+        self.cache_validator = checked_validator(cache_for, cache_validator, self.name)
         self.cache_key = cache_key
         self.checkpoint = checkpoint
         self.state_handlers = checked_handlers(state_handlers, on_failure, f"Task {self.name!r}")
         self.log_stdout = log_stdout
-        self.result, self.target = _checked_target(result, target, self.name)
-        self.task_run_name = task_run_name
-        self.nout = self._inferred_nout() if nout is None else _checked_nout(nout, self.name)
+        self.result, self.target = checked_target(result, target, self.name)
+        self.task_run_name = (
+            None if task_run_name is None else checked_template(task_run_name, f"Task {self.name!r}: task_run_name")
+        )
+        self.nout = self._inferred_nout() if nout is None else checked_nout(nout, self.name)
         self.auto_generated = False
         _announce_made(self)
 
     def _warn_about_collisions(self) -> None:
-        taken = [name for name in _DEFAULTS if hasattr(self, name)]
+        own, kind = self.__dict__, type(self)
+        taken = [name for name in _DEFAULTS if name in own or hasattr(kind, name)]
         if taken:
             warnings.warn(
-                f"{type(self).__name__} sets {', '.join(map(repr, taken))} before Task.__init__ is called, which "
-                "overwrites it. Pass it to super().__init__(...), or choose another name.",
+                f"{kind.__name__} sets {', '.join(map(repr, taken))} before Task.__init__ is called, which "
+                f"overwrites it{user_location()}. Pass it to super().__init__(...), or choose another name.",
                 stacklevel=3,
             )
 
@@ -207,10 +262,8 @@ class Task:
         """Do the work; override it. Arguments are bound by name."""
         return None
 
-    @property
-    def logger(self) -> logging.Logger:
-        """The logger ``dagflow.<name>``; inside a run that of the task run."""
-        return get_logger(self.name)
+    logger: logging.Logger = _LoggerOf()  # type: ignore[assignment]
+    """The logger ``dagflow.<name>``."""
 
     def _binding(self) -> Binding:
         binding = self.__dict__.get("_run_binding")
@@ -252,36 +305,30 @@ class Task:
     def _inferred_nout(self) -> int | None:
         return _tuple_length(self._binding().signature.return_annotation)
 
-    @property
-    def __signature__(self) -> Signature:
-        from dagflow.core.signature import calling_signature
-
-        return calling_signature(self._binding().signature)
+    __signature__ = _SignatureOf()
 
     # --- copying and binding ---------------------------------------------------------------------------------
 
-    def copy(self: T, **task_args: Any) -> T:
+    def copy(self, **task_args: Any) -> Self:
         """
         Return a shallow copy with some attributes changed; tags are added to, not replaced.
 
         Raises:
             AttributeError: for a name that is not an attribute.
         """
-        flow = context.get("flow")
+        blocks = building()
+        flow = blocks.flow
         if flow is not None:
             flow._note_copied(self)
         new = object.__new__(type(self))
-        fields = new.__dict__
-        fields.update(self.__dict__)
-        fields["tags"] = set(self.tags)
-        fields["state_handlers"] = list(self.state_handlers)
+        fields = self.__dict__.copy()
+        fields["tags"] = self.tags | blocks.tags if blocks.tags else set(self.tags)
+        fields["state_handlers"] = self.state_handlers.copy()
         if self.slug is not None:
             fields["slug"] = f"{self.slug}-copy"
+        new.__dict__ = fields
         if task_args:
             new._change(task_args)
-        scope = context.get("tags")
-        if scope:
-            new.tags |= scope
         if flow is not None:
             flow._note_made(new)
         return new
@@ -291,29 +338,35 @@ class Task:
             if not hasattr(self, name):
                 raise AttributeError(
                     f"Task {self.name!r} has no attribute {name!r}, so task_args cannot set it"
-                    f"{_near(name, self.__dict__)}.{user_location()}"
+                    f"{user_location()}.{near_match(name, [one for one in self.__dict__ if one[0] != '_'])}"
                 )
-            setattr(self, name, self.tags | _checked_tags(value, self.name) if name == "tags" else value)
+            setattr(self, name, self.tags | checked_tags(value, self.name) if name == "tags" else value)
+        if "name" in changes:
+            checked_text(self.name, "A task's name")
+        if "trigger" in changes:
+            checked_function(self.trigger, f"Task {self.name!r}: trigger", "one of dagflow.triggers")
+        if changes.get("nout") is not None:
+            checked_nout(self.nout, self.name)
         if "timeout" in changes:
-            self.timeout = _checked_timeout(self.timeout, self.name)
+            self.timeout = checked_timeout(self.timeout, self.name)
         if "state_handlers" in changes:
             self.state_handlers = checked_handlers(self.state_handlers, None, f"Task {self.name!r}")
         if "max_retries" in changes or "retry_delay" in changes:
-            self.max_retries, self.retry_delay = _checked_retries(self.max_retries, self.retry_delay, self.name)
+            self.max_retries, self.retry_delay = checked_retries(self.max_retries, self.retry_delay, self.name)
         if "target" in changes or "result" in changes:
-            self.result, self.target = _checked_target(self.result, self.target, self.name)
+            self.result, self.target = checked_target(self.result, self.target, self.name)
         if ("cache_for" in changes or "cache_validator" in changes) and "cache_validator" not in changes:
-            self.cache_validator = _checked_validator(self.cache_for, None, self.name)
+            self.cache_validator = checked_validator(self.cache_for, None, self.name)
 
     def __call__(
-        self: T,
+        self,
         *args: Any,
         mapped: bool = False,
         task_args: Mapping[str, Any] | None = None,
         upstream_tasks: Iterable[Any] | None = None,
         flow: Flow | None = None,
         **kwargs: Any,
-    ) -> T:
+    ) -> Self:
         """
         Add a copy of this task to the flow, its arguments bound as edges.
 
@@ -328,18 +381,19 @@ class Task:
             TypeError: for arguments that ``run`` does not take.
         """
         flow = flow or self._current_flow("call")
+        bound = self._bound(args, kwargs)
         new = self.copy(**task_args) if task_args else self.copy()
-        flow._bind(new, new._bound(args, kwargs), upstream_tasks, mapped)
+        flow._bind(new, bound, upstream_tasks, mapped)
         return new
 
     def bind(
-        self: T,
+        self,
         *args: Any,
         mapped: bool = False,
         upstream_tasks: Iterable[Any] | None = None,
         flow: Flow | None = None,
         **kwargs: Any,
-    ) -> T:
+    ) -> Self:
         """Bind arguments to this very task, which is added to the flow, and return it."""
         flow = flow or self._current_flow("bind")
         bound = self._bound(args, kwargs)
@@ -354,12 +408,17 @@ class Task:
             return self._binding().bind(args, kwargs)
         except TypeError as error:
             raise TypeError(
-                f"Task {self.name!r} cannot be called like this: {error}. "
-                f"Its run takes {self._binding().signature}.{user_location()}"
+                f"Task {self.name!r} cannot be called like this{user_location()}: {error}. "
+                f"Its run takes {self._binding().signature}.{self._nearest(kwargs)}"
             ) from None
 
+    def _nearest(self, kwargs: Mapping[str, Any]) -> str:
+        """Return a hint for the first argument that ``run`` does not take."""
+        known = list(self._binding().signature.parameters)
+        return next((near_match(name, known) for name in kwargs if name not in known), "")
+
     def _current_flow(self, verb: str) -> Flow:
-        flow: Flow | None = context.get("flow")
+        flow: Flow | None = building().flow
         if flow is None:
             raise ValueError(
                 f"Cannot {verb} task {self.name!r} outside a flow{user_location()}. Inside `with Flow(...):` a call "
@@ -368,13 +427,13 @@ class Task:
         return flow
 
     def map(
-        self: T,
+        self,
         *args: Any,
         upstream_tasks: Iterable[Any] | None = None,
         flow: Flow | None = None,
         task_args: Mapping[str, Any] | None = None,
         **kwargs: Any,
-    ) -> T:
+    ) -> Self:
         """
         Add a copy that runs once for each item of its arguments; wrap one in ``unmapped`` to hand it over whole.
 
@@ -388,10 +447,11 @@ class Task:
                     "it cannot be indexed. Give it a list, or wrap the value in unmapped(...)."
                 )
         flow = flow or self._current_flow("map")
+        bound = self._bound(args, kwargs)
         new = self.copy(**(task_args or {}))
         if "nout" not in (task_args or {}):
             new.nout = None
-        flow._bind(new, new._bound(args, kwargs), upstream_tasks, mapped=True)
+        flow._bind(new, bound, upstream_tasks, mapped=True)
         return new
 
     def pipe(self, task: Task, **kwargs: Any) -> Task:
@@ -400,12 +460,12 @@ class Task:
         """
         return task(self, **kwargs)
 
-    def set_upstream(self: T, task: Any, flow: Flow | None = None, key: str | None = None, mapped: bool = False) -> T:
+    def set_upstream(self, task: Any, flow: Flow | None = None, key: str | None = None, mapped: bool = False) -> Self:
         """Make this task wait for *task*, taking its result as *key* when given."""
         keyed = {"keyword_tasks": {key: task}} if key is not None else {"upstream_tasks": [task]}
         return self.set_dependencies(flow, mapped=mapped, **keyed)
 
-    def set_downstream(self: T, task: Any, flow: Flow | None = None, key: str | None = None, mapped: bool = False) -> T:
+    def set_downstream(self, task: Any, flow: Flow | None = None, key: str | None = None, mapped: bool = False) -> Self:
         """Make *task* wait for this one, taking its result as *key* when given."""
         flow = flow or self._current_flow("set a dependency of")
         keyed: dict[str, Any] = {"keyword_tasks": {key: self}} if key is not None else {"upstream_tasks": [self]}
@@ -413,14 +473,14 @@ class Task:
         return self
 
     def set_dependencies(
-        self: T,
+        self,
         flow: Flow | None = None,
         upstream_tasks: Iterable[Any] | None = None,
         downstream_tasks: Iterable[Any] | None = None,
         keyword_tasks: Mapping[str, Any] | None = None,
         mapped: bool = False,
         validate: bool | None = None,
-    ) -> T:
+    ) -> Self:
         """Set dependencies of this task in *flow* and return the task; see :meth:`Flow.set_dependencies`."""
         flow = flow or self._current_flow("set a dependency of")
         flow.set_dependencies(
@@ -483,6 +543,29 @@ class Task:
         return serialize_task(self)
 
     # --- operators -------------------------------------------------------------------------------------------
+
+    if TYPE_CHECKING:
+        # Set below from a table; here for type checkers and editors.
+        def __add__(self, other: Any) -> Task: ...
+        def __radd__(self, other: Any) -> Task: ...
+        def __sub__(self, other: Any) -> Task: ...
+        def __rsub__(self, other: Any) -> Task: ...
+        def __mul__(self, other: Any) -> Task: ...
+        def __rmul__(self, other: Any) -> Task: ...
+        def __truediv__(self, other: Any) -> Task: ...
+        def __rtruediv__(self, other: Any) -> Task: ...
+        def __floordiv__(self, other: Any) -> Task: ...
+        def __rfloordiv__(self, other: Any) -> Task: ...
+        def __mod__(self, other: Any) -> Task: ...
+        def __rmod__(self, other: Any) -> Task: ...
+        def __pow__(self, other: Any) -> Task: ...
+        def __rpow__(self, other: Any) -> Task: ...
+        def __and__(self, other: Any) -> Task: ...
+        def __rand__(self, other: Any) -> Task: ...
+        def __gt__(self, other: Any) -> Task: ...
+        def __ge__(self, other: Any) -> Task: ...
+        def __lt__(self, other: Any) -> Task: ...
+        def __le__(self, other: Any) -> Task: ...
 
     def is_equal(self, other: Any) -> Task:
         """Add a task that compares the two results."""
@@ -548,6 +631,10 @@ for _method, _name in {
     setattr(Task, f"__{_method}__", _operator(_name))
 
 
+_OPTIONS = frozenset(_DEFAULTS) - {"auto_generated"} | {"on_failure"}
+"""What the constructor takes."""
+
+
 class FunctionTask(Task):
     """
     A task whose ``run`` is a function.
@@ -565,9 +652,10 @@ class FunctionTask(Task):
     run: Callable[..., Any]  # type: ignore[assignment]
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, **kwargs: Any) -> None:
-        if not callable(fn):
-            raise TypeError(f"A task is made from a function, found {fn!r} of type {type(fn).__name__}.")
+        check_function(fn)
         check_run(fn)
+        for option in kwargs.keys() - _OPTIONS:
+            raise unknown_option(f"Task {name or getattr(fn, '__name__', fn)!r}", option, _OPTIONS)
         fields = self.__dict__
         fields.update({key: value for key, value in getattr(fn, "__dict__", {}).items() if key not in _DEFAULTS})
         for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
@@ -578,7 +666,22 @@ class FunctionTask(Task):
         super().__init__(name=name or getattr(fn, "__name__", type(self).__name__), **kwargs)
 
 
-# --- checks of the constructor ---------------------------------------------------------------------------------
+def check_function(fn: Any) -> None:
+    """
+    Refuse what cannot become the ``run`` of a task.
+
+    Raises:
+        TypeError: for anything but a function, tasks included.
+    """
+    if isinstance(fn, Task) or not callable(fn):
+        raise TypeError(
+            f"A task is made from a function, found {fn!r} of type {type(fn).__name__}{user_location()}."
+            + (f" To name a task, write @task(name={fn!r})." if isinstance(fn, str) else "")
+            + (" It is a task already." if isinstance(fn, Task) else "")
+        )
+
+
+# --- helpers ---------------------------------------------------------------------------------------------------
 
 
 def _as_method(function: Any, cls: type) -> Callable[..., Any]:
@@ -591,127 +694,6 @@ def _announce_made(task: Task) -> None:
     flow = context.get("flow")
     if flow is not None:
         flow._note_made(task)
-
-
-def _checked_tags(tags: Iterable[str] | None, name: str) -> set[str]:
-    if isinstance(tags, str):
-        raise TypeError(f"Task {name!r}: tags must be a set or list of words, found the string {tags!r}. Use [{tags!r}].")
-    return set(tags or ()) | set(context.get("tags") or ())
-
-
-def _checked_retries(max_retries: int | None, delay: Any, name: str) -> tuple[int, Any]:
-    defaults = config.tasks.defaults
-    if delay is not None and not isinstance(delay, datetime.timedelta | list | tuple) and not callable(delay):
-        raise TypeError(
-            f"Task {name!r}: retry_delay must be a timedelta, a list of them or a function of the run count, found "
-            f"{delay!r}. Write datetime.timedelta(seconds={delay!r})."
-        )
-    retries = int(defaults.max_retries or 0) if max_retries is None else max_retries
-    if not isinstance(retries, int) or retries < 0:
-        raise ValueError(f"Task {name!r}: max_retries must be a whole number from 0, found {retries!r}.")
-    if retries == 0 and delay is not None:
-        raise ValueError(f"Task {name!r} has a retry_delay but no retries: give max_retries as well.")
-    if retries > 0 and delay is None:
-        if not defaults.retry_delay:
-            raise ValueError(f"Task {name!r} has max_retries={retries} but no delay: give retry_delay=timedelta(...).")
-        delay = datetime.timedelta(seconds=defaults.retry_delay)
-    return retries, list(delay) if isinstance(delay, tuple) else delay
-
-
-def _checked_retry_on(kinds: Any, name: str) -> tuple[type[BaseException], ...] | None:
-    if kinds is None:
-        return None
-    listed = (kinds,) if isinstance(kinds, type) else tuple(kinds)
-    wrong = [kind for kind in listed if not (isinstance(kind, type) and issubclass(kind, BaseException))]
-    if wrong:
-        raise TypeError(f"Task {name!r}: retry_on takes exception types, found {wrong[0]!r}.")
-    return listed
-
-
-def _checked_timeout(timeout: Any, name: str) -> int | None:
-    if timeout is None:
-        return int(config.tasks.defaults.timeout) or None if config.tasks.defaults.timeout else None
-    if isinstance(timeout, datetime.timedelta):
-        seconds = timeout.total_seconds()
-        if seconds != int(seconds):
-            warnings.warn(
-                f"Task {name!r}: a timeout counts whole seconds; {seconds} s becomes {int(seconds)} s.", stacklevel=4
-            )
-        return int(seconds)
-    if not isinstance(timeout, int) or isinstance(timeout, bool):
-        raise TypeError(f"Task {name!r}: timeout must be whole seconds or a timedelta, found {timeout!r}.")
-    return timeout
-
-
-def _validators() -> Any:
-    from dagflow.engine import cache_validators
-
-    return cache_validators
-
-
-def _checked_validator(cache_for: Any, validator: Any, name: str) -> Callable[..., bool]:
-    if cache_for is None and validator is None:
-        return _validators().never_use  # type: ignore[no-any-return]
-    if cache_for is not None and not isinstance(cache_for, datetime.timedelta):
-        raise TypeError(f"Task {name!r}: cache_for must be a timedelta, found {cache_for!r}.")
-    if validator is None:
-        return _validators().duration_only  # type: ignore[no-any-return]
-    if cache_for is None and validator is not _validators().never_use:
-        warnings.warn(
-            f"Task {name!r} has a cache_validator but no cache_for, so nothing is ever cached. Give cache_for=.",
-            stacklevel=4,
-        )
-    return validator  # type: ignore[no-any-return]
-
-
-def _checked_target(result: Any, target: Any, name: str) -> tuple[Any, Any]:
-    if target is None or result is None:
-        return result, target
-    location = getattr(result, "location", None)
-    if location is not None and location != target:
-        warnings.warn(
-            f"Task {name!r} has both the target {target!r} and a result at {location!r}; the target is used.",
-            stacklevel=4,
-        )
-    result = result.copy()
-    if callable(target):
-        result._formatter, result.location = target, None
-    else:
-        result.location = target
-    return result, target
-
-
-def _checked_nout(nout: Any, name: str) -> int:
-    if not isinstance(nout, int) or isinstance(nout, bool) or nout < 0:
-        raise ValueError(f"Task {name!r}: nout must be a whole number from 0, found {nout!r}.")
-    return nout
-
-
-def checked_handlers(handlers: Any, on_failure: Any, owner: str) -> list[Callable[..., Any]]:
-    """
-    Return *handlers* as a list of its own, a failure callback added.
-
-    Raises:
-        TypeError: for anything but a list or tuple of functions.
-    """
-    if handlers is not None and (isinstance(handlers, str) or not isinstance(handlers, Sequence)):
-        raise TypeError(f"{owner}: state_handlers must be a list of functions, found {handlers!r}. Write [{handlers!r}].")
-    wrong = [handler for handler in handlers or () if not callable(handler)]
-    if wrong:
-        raise TypeError(f"{owner}: state_handlers must be functions, found {wrong[0]!r}.")
-    found = list(handlers or ())
-    if on_failure is not None:
-        from dagflow.utilities.notifications import callback_factory
-
-        found.append(callback_factory(on_failure, check=_is_failed))
-    return found
-
-
-def _is_failed(state: State) -> bool:
-    return state.is_failed()
-
-
-# --- helpers ---------------------------------------------------------------------------------------------------
 
 
 def _tuple_length(annotation: Any) -> int | None:
@@ -741,10 +723,3 @@ def _is_default(value: Any, default: Any) -> bool:
     if value is default:
         return True
     return isinstance(value, set | list) and not value and isinstance(default, frozenset | tuple)
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    match = get_close_matches(name, [one for one in known if not one.startswith("_")], n=1)
-    return f"; did you mean {match[0]!r}?" if match else ""

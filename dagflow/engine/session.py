@@ -1,8 +1,8 @@
 """
 ``flow.run()``: what surrounds a run on this machine.
 
-Parameters are checked, dates of a schedule waited for, approvals of paused tasks asked for, cached states kept for later
-runs. The run itself is :class:`~dagflow.engine.flow_runner.FlowRunner`'s.
+Parameters are checked, dates of a schedule waited for, approvals of paused tasks asked for, cached states kept for
+later runs. The run itself is :class:`~dagflow.engine.flow_runner.FlowRunner`'s.
 """
 
 from __future__ import annotations
@@ -243,7 +243,8 @@ def _drop_expired(kept: list[Any]) -> None:
     import time
 
     now = time.time()
-    kept[:] = [one for one in kept if one.cached_result_expiration is None or one.cached_result_expiration.timestamp() > now]
+    ends = [(one, one.cached_result_expiration) for one in kept]
+    kept[:] = [one for one, end in ends if end is None or end.timestamp() > now]
 
 
 def _cached_in(state: State) -> list[Cached]:

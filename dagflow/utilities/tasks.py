@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from dagflow.core.apply_map import apply_map
 from dagflow.core.conversion import as_task
-from dagflow.core.task import FunctionTask, Task
+from dagflow.core.task import FunctionTask, Task, check_function
 from dagflow.utilities.context import context
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def task(fn: Callable[..., Any] | None = None, **task_kwargs: Any) -> Any:
     """
     if fn is None:
         return functools.partial(task, **task_kwargs)
+    check_function(fn)
     return FunctionTask(fn, **task_kwargs)
 
 

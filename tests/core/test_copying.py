@@ -60,7 +60,7 @@ def test_attributes_of_a_subclass_can_be_changed_too() -> None:
 
 
 def test_only_attributes_can_be_changed() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'tag'.*'tags'"):
+    with pytest.raises(AttributeError, match=r"no attribute 'tag'.*'tags'"):
         inc.copy(tag=["x"])
 
 
