@@ -40,7 +40,10 @@ __all__ = ["attempt", "attempt_all", "template_values"]
 
 def attempt_all(runs: Iterable[tuple[TaskRun, dict[Edge, State] | None]]) -> list[State]:
     """Attempt several runs one after the other; see :func:`attempt` for what comes with each."""
-    return [attempt(run, upstream) for run, upstream in runs]
+    states = []
+    for run, upstream in runs:  # not a comprehension: it would be one more frame above the user's function
+        states.append(attempt(run, upstream))
+    return states
 
 
 def attempt(run: TaskRun, upstream: dict[Edge, State] | None = None) -> State:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dagflow.engine.attempt import attempt, attempt_all
 from dagflow.engine.notify import announce
+from dagflow.engine.plan import GO_ON_SUCCESS
 from dagflow.engine.progress import Progress, Settle, Submit, WakeAt, looks_up
+from dagflow.engine.remote import Link, Post
 from dagflow.engine.run_context import RunScope, TaskRun
 from dagflow.engine.settle import retry_state
 from dagflow.engine.sizes import BatchSize
@@ -94,9 +96,8 @@ class Loop:
         self._undeliverable: list[tuple[int, list[int] | None, Exception]] = []
         self._backlog: dict[int, deque[int]] = {}
         self._sizes: dict[int, BatchSize] = {}
+        self._answers: dict[tuple[int, int], State] = {}
         if executor.remote:
-            from dagflow.engine.remote import Post
-
             self._post: Any = Post(scope, executor)
 
     def drive(self) -> list[State]:
@@ -149,7 +150,12 @@ class Loop:
             if type(one) is Submit:
                 index = one.step
                 if one.children is not None:
-                    self._line_up(index, one.children)
+                    children = one.children
+                    if self._answers:
+                        children, answered = self._split_answered(index, children)
+                        more += answered
+                    if children:
+                        self._line_up(index, children)
                 elif self.plan.steps[index].task.is_constant:
                     more += self.progress.finished(index, None, _constant_state(self.plan.steps[index].task))
                 else:
@@ -159,6 +165,14 @@ class Loop:
             elif self._patience is not None or one.seeded:
                 self._remember(one)
         return more
+
+    def _split_answered(self, index: int, children: list[int]) -> tuple[list[int], list[Any]]:
+        """Feed back the children that a worker ran already, right after what they follow; return the others."""
+        ahead = [child for child in children if (index, child) in self._answers]
+        if not ahead:
+            return children, []
+        states = [self._answers.pop((index, child)) for child in ahead]
+        return [child for child in children if child not in set(ahead)], self._take(index, ahead, states)
 
     def _line_up(self, index: int, children: list[int]) -> None:
         """Note children to run; those of one step go together."""
@@ -284,7 +298,7 @@ class Loop:
         pairs = list(self._pairs(index, [None] if children is None else children))
         try:
             if self.executor.remote:
-                future = self._post.submit(index, pairs, about)
+                future = self._post.submit(index, pairs, about, self._chain(index, children))
             else:
                 future = self.executor.submit(attempt_all, pairs, extra_context=about)
         except Exception as error:
@@ -292,6 +306,49 @@ class Loop:
             return
         self._flights[id(future)] = (index, children, future)
         self._batches += children is not None
+
+    def _chain(self, index: int, children: list[int] | None) -> list[Link]:
+        """
+        Return what may run on the same worker right after *children*, each child following its own.
+
+        A value then goes from one step to the next without leaving the worker. That is sound where the machine can have
+        no other verdict once the child before has plainly succeeded: the follower is spread, follows this step alone,
+        asks a trigger that goes on success, looks nothing up and starts afresh.
+        """
+        links: list[Link] = []
+        while children is not None:
+            follower = next((one for one in self.plan.steps[index].followers if self._may_follow(one, index)), None)
+            if follower is None:
+                break
+            if max(children) >= (self.progress.width(follower) or 0):
+                break
+            if any(self.progress.known_state(follower, child) is not None for child in children):
+                break
+            step = self.plan.steps[follower]
+            keys = [edge.key for edge, source in zip(step.edges, step.sources, strict=True) if source == index]
+            inputs = [self._inputs_beside(follower, child, keys) for child in children]
+            links.append(Link(follower, step.task, step.slug, [key for key in keys if key is not None], inputs))
+            index = follower
+        return links
+
+    def _may_follow(self, follower: int, index: int) -> bool:
+        step = self.plan.steps[follower]
+        task = step.task
+        return (
+            step.wide == {index}
+            and self.progress.width(follower) is not None
+            and task.trigger in GO_ON_SUCCESS
+            and not looks_up(task, None)
+            and self.progress.plain_beside(follower, index)
+        )
+
+    def _inputs_beside(self, index: int, child: int, keys: list[str | None]) -> dict[str, Any]:
+        """Return the inputs of a child other than *keys*."""
+        inputs = dict(self._constants_of(index))
+        for column in self.progress.columns(index):
+            if column.key is not None and column.key not in keys:
+                inputs[column.key] = column.value_of(child, packed=True)
+        return inputs
 
     def _land(self) -> list[Any] | None:
         """Wait for whatever comes first and feed it back; ``None`` when nothing is under way."""
@@ -315,6 +372,8 @@ class Loop:
             states = self.executor.wait(future)
         except Exception as error:
             return self._lost(index, children, error)
+        if self.executor.remote:
+            states = self._unchained(states, children)
         if self._watcher is not None:
             self._watcher.children_finished(index, states) if children else self._watcher.finished(index, None, states[0])
         if children is None:
@@ -322,6 +381,13 @@ class Loop:
         seconds = sum((state.run_ended or 0) - (state.run_started or 0) for state in states)
         self._sizes.setdefault(index, BatchSize()).learn(len(children), seconds)
         return self.progress.children_finished(index, zip(children, states, strict=True))
+
+    def _unchained(self, chains: list[list[tuple[int, State]]], children: list[int] | None) -> list[State]:
+        """Keep what ran ahead until the machine asks for it; return the states of the runs that were asked for."""
+        for child, chain in zip(children or (), chains, strict=False):
+            for follower, state in chain[1:]:
+                self._answers[follower, child] = state
+        return [chain[0][1] for chain in chains]
 
     def _lost(self, index: int, children: list[int] | None, error: Exception) -> list[Any]:
         """Deal with runs that never came back: a batch is split so that only the culprit fails."""

@@ -258,6 +258,15 @@ class Progress:
         spread = self._spreads.get(step)
         return None if spread is None else len(spread.states)
 
+    def plain_beside(self, step: int, source: int) -> bool:
+        """Tell whether all that a spread step sees, *source* left aside, is plainly successful."""
+        node = self._steps[step]
+        return all(
+            type(column.state) in _PLAIN
+            for column, one in zip(self._spreads[step].columns, node.sources, strict=True)
+            if one != source
+        )
+
     def check(self) -> None:
         """Verify the invariants; tests call it after every event."""
         for index, step in enumerate(self._steps):

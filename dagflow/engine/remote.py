@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagflow.engine.attempt import attempt
 from dagflow.engine.run_context import RunScope, TaskRun
-from dagflow.engine.state import NOTHING, Failed, Packed, State
+from dagflow.engine.state import NOTHING, Failed, Packed, State, Success
 from dagflow.executors.published import fetch
 from dagflow.utilities.pickling import dumps
 
@@ -20,12 +20,23 @@ if TYPE_CHECKING:
     from dagflow.core.edge import Edge
     from dagflow.core.task import Task
 
-__all__ = ["Post", "run_posted"]
-
-Item = tuple["int | None", "State | None", dict[str, Any], Any, Any]
+__all__ = ["Link", "Post", "run_posted"]
 
 _SMALL = (int, float, bool, type(None))
 """Types that are cheaper to send than to pack."""
+
+
+class Link:
+    """A step that follows another child by child on the same worker; ``keys`` take the value of the one before."""
+
+    __slots__ = ("inputs", "keys", "slug", "step", "task")
+
+    def __init__(self, step: int, task: Task, slug: str, keys: list[str], inputs: list[dict[str, Any]]) -> None:
+        self.step = step
+        self.task = task
+        self.slug = slug
+        self.keys = keys
+        self.inputs = inputs
 
 
 class Post:
@@ -38,45 +49,74 @@ class Post:
         self._scope = scope
         self._scope_published = False
 
-    def submit(self, index: int, pairs: list[tuple[TaskRun, dict[Edge, State] | None]], about: dict[str, Any]) -> Any:
+    def submit(
+        self,
+        index: int,
+        pairs: list[tuple[TaskRun, dict[Edge, State] | None]],
+        about: dict[str, Any],
+        chain: list[Link],
+    ) -> Any:
         """Send runs of one step; raises what pickling raises, naming the variable at fault where it can."""
-        task, slug = pairs[0][0].task, pairs[0][0].slug
         if not self._scope_published:
             self._executor.publish(f"{self._prefix}/scope", self._scope)
             self._scope_published = True
+        task, slug = pairs[0][0].task, pairs[0][0].slug
+        steps = [(index, self._key_of(index, task), slug, [])]
+        steps += [(link.step, self._key_of(link.step, link.task), link.slug, link.keys) for link in chain]
+        items = [
+            (run.map_index, run.state, run.inputs, run.candidates, upstream, [link.inputs[place] for link in chain])
+            for place, (run, upstream) in enumerate(pairs)
+        ]
+        return self._executor.submit(run_posted, f"{self._prefix}/scope", steps, items, extra_context=about)
+
+    def _key_of(self, index: int, task: Task) -> str:
+        """Return the key under which a task is published, publishing it when it is not."""
+        key = f"{self._prefix}/{index}"
         if index not in self._published:
-            self._publish_task(index, task)
-        items = [(run.map_index, run.state, run.inputs, run.candidates, upstream) for run, upstream in pairs]
-        return self._executor.submit(
-            run_posted, f"{self._prefix}/scope", f"{self._prefix}/{index}", slug, items, extra_context=about
-        )
+            try:
+                self._executor.publish(key, task)
+            except Exception as error:
+                from dagflow.engine.pickling import culprit
 
-    def _publish_task(self, index: int, task: Task) -> None:
-        try:
-            self._executor.publish(f"{self._prefix}/{index}", task)
-        except Exception as error:
-            from dagflow.engine.pickling import culprit
-
-            raise TypeError(
-                f"Task {task.name!r} cannot be sent to another process: {culprit(task.run, error)}. "
-                "Make it inside the task, or pass it as an argument that pickles."
-            ) from error
-        self._published.add(index)
+                raise TypeError(
+                    f"Task {task.name!r} cannot be sent to another process: {culprit(task.run, error)}. "
+                    "Make it inside the task, or pass it as an argument that pickles."
+                ) from error
+            self._published.add(index)
+        return key
 
 
-def run_posted(scope_key: str, task_key: str, slug: str, items: list[Item]) -> list[State]:
-    """Run what :meth:`Post.submit` sent; called on the worker."""
+def run_posted(scope_key: str, steps: list[Any], items: list[Any]) -> list[list[tuple[int, State]]]:
+    """
+    Run what :meth:`Post.submit` sent; called on the worker.
+
+    Returns:
+        for each item the states of the steps that ran, each with its step, in order.
+    """
     scope: RunScope = fetch(scope_key)
-    task: Task = fetch(task_key)
-    return [_run_item(scope, task, slug, item) for item in items]
+    return [_run_item(scope, steps, item) for item in items]
 
 
-def _run_item(scope: RunScope, task: Task, slug: str, item: Item) -> State:
-    child, known, inputs, candidates, upstream = item
-    opened = {key: value.open() if type(value) is Packed else value for key, value in inputs.items()}
-    run = TaskRun(scope, task, slug, child, known, opened)
-    run.candidates = candidates
-    return packed(attempt(run, upstream), run.full_name)
+def _run_item(scope: RunScope, steps: list[Any], item: Any) -> list[tuple[int, State]]:
+    child, known, inputs, candidates, upstream, beside = item
+    answers: list[tuple[int, State]] = []
+    value: Any = None
+    for place, (index, key, slug, keys) in enumerate(steps):
+        if place:
+            inputs = {**beside[place - 1], **dict.fromkeys(keys, value)}
+            known = upstream = None
+            candidates = ()
+        opened = {name: one.open() if type(one) is Packed else one for name, one in inputs.items()}
+        run = TaskRun(scope, fetch(key), slug, child, known, opened)
+        run.candidates = candidates
+        state = attempt(run, upstream)
+        goes_on = type(state) is Success
+        value = state.result if goes_on else None
+        sent = packed(state, run.full_name)
+        answers.append((index, sent))
+        if not goes_on or sent is not state:
+            break
+    return answers
 
 
 def packed(state: State, name: str) -> State:

@@ -394,8 +394,9 @@ class State:
         fields = {name: getattr(self, name) for cls in type(self).__mro__ for name in getattr(cls, "__slots__", ())}
         fields.update(getattr(self, "__dict__", {}))
         fields["_lineage"] = None
-        if isinstance(self.result, BaseException):
-            fields["_value"], fields["_holder"] = _picklable_error(self.result), None
+        value = self._value if self._holder is None else self._holder.value  # looked at as it is: never unpacked here
+        if isinstance(value, BaseException):
+            fields["_value"], fields["_holder"] = _picklable_error(value), None
         return fields
 
     def __setstate__(self, fields: dict[str, Any]) -> None:

@@ -28,6 +28,9 @@ __all__ = ["ProcessPool", "read_message", "write_message"]
 _HEADER = struct.Struct("!Q")
 """Length of a message in bytes, before it."""
 
+_PIPE_BYTES = 1 << 20
+"""What a pipe is asked to hold; the most an ordinary user may ask for."""
+
 _STOP: Any = None
 
 
@@ -65,6 +68,8 @@ class _Worker:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
         )
         self.known: set[str] = set()
+        for stream in (self.process.stdin, self.process.stdout):
+            _widen(stream)
         write_message(self._input, settings)
 
     @property
@@ -91,6 +96,14 @@ class _Worker:
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
+
+
+def _widen(stream: Any) -> None:
+    """Let a pipe hold more than its usual 64 kB, so that large values cross in few steps; Linux only."""
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 class ProcessPool:
