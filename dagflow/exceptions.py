@@ -18,7 +18,8 @@ Every error and signal class of the package that does not carry a state.
         ├── UnknownSettingError             (AttributeError)
         ├── ClientError                     (RuntimeError) the server said no, or did not answer
         │   ├── ObjectNotFoundError         (LookupError)
-        │   └── AuthorizationError          (PermissionError)
+        │   └── AuthorizationError
+        ├── WorkerLostError                 (RuntimeError)
         └── FlowStorageError                (RuntimeError)
 
 Each class also inherits the nearest builtin, named in brackets, so ``except ValueError`` works for people who know
@@ -46,6 +47,7 @@ __all__ = [
     "TaskTimeoutSignal",
     "UnknownSettingError",
     "VersionLockMismatchSignal",
+    "WorkerLostError",
     "WrongArgumentError",
     "near_match",
 ]
@@ -171,7 +173,7 @@ class ObjectNotFoundError(ClientError, LookupError):
     """The server does not know this object."""
 
 
-class AuthorizationError(ClientError, PermissionError):
+class AuthorizationError(ClientError):
     """The server did not accept the API key."""
 
 

@@ -53,7 +53,7 @@ def test_signals_pass_through_except_exception(signal: type[BaseException]) -> N
     [
         (ClientError, (PrefectException,)),
         (ObjectNotFoundError, (ClientError, LookupError)),
-        (AuthorizationError, (ClientError, PermissionError)),
+        (AuthorizationError, (ClientError,)),
         (FlowStorageError, (PrefectException,)),
         (CycleError, (FlowError, ValueError)),
         (DuplicateKeyError, (FlowError, ValueError)),

@@ -303,7 +303,8 @@ def _ask(paused: list[tuple[Task, int]], states: dict[Task, State]) -> dict[Task
 
 
 def _somebody_is_there() -> bool:
-    """Tell whether standard input can answer: a terminal, or one replaced by a program such as a test."""
+    """Tell whether standard input can answer: a terminal, or text that a program such as a test put in its place."""
+    import io
     import sys
 
-    return sys.stdin is not None and (sys.stdin is not sys.__stdin__ or sys.stdin.isatty())
+    return sys.stdin is not None and (isinstance(sys.stdin, io.StringIO) or sys.stdin.isatty())
