@@ -41,7 +41,7 @@ def rows() -> Iterator[Row]:
             flow = layered(count)
             prepared, read, ours = interleaved(plain_loop(flow), graph_loop(flow), flow.run)
             yield against(f"run {count:,} layered tasks", ours, read, count, 6)
-            yield Row("  against a loop with the edges prepared", "", f"plain {micro(prepared, count)}", ours / prepared)
+            yield Row("  beside a loop with the edges prepared", "", f"plain {micro(prepared, count)}", ours / prepared)
         yield from _maps()
         with Flow("one") as flow:
             work()

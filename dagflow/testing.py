@@ -36,7 +36,7 @@ class FakeClock(Clock):
         self.time = start
         self.slept: list[float] = []
 
-    def now(self) -> float:  # type: ignore[override]
+    def now(self) -> float:
         """Return the clock's own time."""
         return self.time
 

@@ -275,7 +275,8 @@ def _after(run: TaskRun, state: State) -> State:
     task, scope = run.task, run.scope
     if run.ended:
         return state
-    if state.is_successful() and task.cache_for is not None and not isinstance(state, Cached) and not state.is_skipped():
+    fresh = state.is_successful() and not state.is_skipped() and not isinstance(state, Cached)
+    if fresh and task.cache_for is not None:
         now = scope.now()
         return announce(run, state, cached_state(task, state, run.inputs, scope.parameters, run.map_index, now))
     if isinstance(state, Failed):

@@ -375,7 +375,10 @@ class Loop:
         if self.executor.remote:
             states = self._unchained(states, children)
         if self._watcher is not None:
-            self._watcher.children_finished(index, states) if children else self._watcher.finished(index, None, states[0])
+            if children is None:
+                self._watcher.finished(index, None, states[0])
+            else:
+                self._watcher.children_finished(index, states)
         if children is None:
             return self.progress.finished(index, None, states[0])
         seconds = sum((state.run_ended or 0) - (state.run_started or 0) for state in states)
@@ -397,14 +400,14 @@ class Loop:
             for child in children:
                 self._submit(index, [child])
             return []
-        child = children[0] if children else None
-        known = self.progress.known_state(index, child)
-        run = self._bare_run(index, child, known)
+        culprit = children[0] if children else None
+        known = self.progress.known_state(index, culprit)
+        run = self._bare_run(index, culprit, known)
         self.scope.logger.error("Task '%s': the run was lost: %r", run.full_name, error)
         state: State = announce(run, known or Pending(), Failed(f"The task run was lost: {error!r}", result=error))
         count = getattr(known, "run_count", 0) + 1
         state = announce(run, state, retry_state(run.task, state, count, self._clock.now()))
-        return self.progress.finished(index, child, state)
+        return self.progress.finished(index, culprit, state)
 
     # --- dates -----------------------------------------------------------------------------------------------
 

@@ -32,8 +32,9 @@ class Step:
     """
     One task with its place in the plan.
 
-    ``sources[i]`` is the step at the upstream end of ``edges[i]``, ``keys[i]`` the argument it feeds; ``followers`` are the steps that wait for this one.
-    ``waits_for`` counts distinct upstream steps; ``wide`` are those that this step follows child by child.
+    ``sources[i]`` is the step at the upstream end of ``edges[i]``, ``keys[i]`` the argument it feeds; ``followers`` are
+    the steps that wait for this one. ``waits_for`` counts distinct upstream steps; ``wide`` are those that this step
+    follows child by child.
     """
 
     __slots__ = (

@@ -2,8 +2,8 @@
 The progress machine: everything that changes while a flow runs.
 
 It does no I/O, reads no clock and knows no executor: events go in, instructions come out. It never applies its own
-verdicts. It emits ``Settle(step, child, TriggerFailed)``, the loop announces that (a state handler may substitute another
-state) and feeds the outcome back through :meth:`Progress.finished`, so that every state enters by one door.
+verdicts. It emits ``Settle(step, child, TriggerFailed)``, the loop announces that (a state handler may substitute
+another state) and feeds the outcome back through :meth:`Progress.finished`, so that every state enters by one door.
 
 Events: :meth:`~Progress.begin`, :meth:`~Progress.finished`, :meth:`~Progress.woken`, :meth:`~Progress.cancelled`.
 Instructions: :class:`Submit`, :class:`Settle`, :class:`WakeAt`. Their order within one answer does not matter.
@@ -405,9 +405,8 @@ class Progress:
 
     def _start_child(self, step: Step, spread: _Spread, child: int) -> None:
         index = step.index
-        if all([_is_plain(column, child) for column in spread.columns]) and step.task.trigger in GO_ON_SUCCESS:
-            verdict = None
-        else:
+        verdict = None
+        if not (_all_plain(spread.columns, child) and step.task.trigger in GO_ON_SUCCESS):
             known = self.known_state(index, child)
             verdict = self._decide(step, child, known, self.upstream(index, child), gates_for(step.task, known))
         if verdict is not None:
@@ -467,9 +466,12 @@ def _in(state: State | None) -> bool:
     return state is not None and isinstance(state, Finished)
 
 
-def _is_plain(column: Column, child: int) -> bool:
-    state = column.state if column.states is None else column.states[child]
-    return type(state) in _PLAIN
+def _all_plain(columns: list[Column], child: int) -> bool:
+    """Tell whether all that a child sees upstream is plainly successful."""
+    for column in columns:
+        if type(column.state if column.states is None else column.states[child]) not in _PLAIN:
+            return False
+    return True
 
 
 def _seen_by_child(edge: Edge, column: Column, child: int) -> State:

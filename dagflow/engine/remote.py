@@ -61,7 +61,7 @@ class Post:
             self._executor.publish(f"{self._prefix}/scope", self._scope)
             self._scope_published = True
         task, slug = pairs[0][0].task, pairs[0][0].slug
-        steps = [(index, self._key_of(index, task), slug, [])]
+        steps: list[tuple[int, str, str | None, list[str]]] = [(index, self._key_of(index, task), slug, [])]
         steps += [(link.step, self._key_of(link.step, link.task), link.slug, link.keys) for link in chain]
         items = [
             (run.map_index, run.state, run.inputs, run.candidates, upstream, [link.inputs[place] for link in chain])

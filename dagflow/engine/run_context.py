@@ -220,7 +220,7 @@ class TaskRun(Layer):
         self.inputs = inputs
 
     @property
-    def owner(self) -> TaskRun:  # type: ignore[override]
+    def owner(self) -> TaskRun:
         """What the computed keys are computed from."""
         return self
 

@@ -216,7 +216,7 @@ def _caches() -> dict[str, list[Any]]:
         found = {}
         layer = current_layer()
         if layer is None:
-            context.caches = found
+            context["caches"] = found
         else:
             while layer.parent is not None:
                 layer = layer.parent

@@ -48,7 +48,7 @@ def retry_state(task: Task, state: State, run_count: int, now: float) -> State:
         return state
     if task.retry_on is not None and not isinstance(state.result, task.retry_on):
         return state
-    retry = Retrying._made("Retrying Task (after attempt %d of %d)" % (run_count, task.max_retries + 1), state._value)
+    retry = Retrying._made(f"Retrying Task (after attempt {run_count} of {task.max_retries + 1})", state._value)
     retry._holder = state._holder
     retry._start = now + retry_delay_seconds(task, run_count)
     retry.run_count = run_count

@@ -441,7 +441,7 @@ class Scheduled(Pending):
 
     __slots__ = ("_start",)
     color = "#ffab00"
-    _compared = ("cached_inputs", "start_time")
+    _compared: ClassVar[tuple[str, ...]] = ("cached_inputs", "start_time")
 
     def __init__(
         self,
@@ -535,7 +535,7 @@ class _MetaState(State):
     """
 
     __slots__ = ("state",)
-    _compared = ("cached_inputs", "state")
+    _compared: ClassVar[tuple[str, ...]] = ("cached_inputs", "state")
 
     def __init__(
         self,

@@ -1,9 +1,9 @@
 """
 A pool of worker processes.
 
-Each worker is a fresh interpreter at the end of a pipe, served by one thread of the driver: the thread takes a job, sends
-it, waits for the answer. A worker that dies takes down only the job it had, and is replaced. Workers never import the
-user's script again, so scripts need no ``if __name__ == "__main__"`` guard.
+Each worker is a fresh interpreter at the end of a pipe, served by one thread of the driver: the thread takes a job,
+sends it, waits for the answer. A worker that dies takes down only the job it had, and is replaced. Workers never import
+the user's script again, so scripts need no ``if __name__ == "__main__"`` guard.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)  # what tasks print must not mix with the answers
-    sys.stdin = open(0, closefd=False)
+    sys.stdin = os.fdopen(0, closefd=False)
     _configure(pickle.loads(read_message(jobs)))
     serve(jobs, answers)
 

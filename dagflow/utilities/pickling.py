@@ -37,7 +37,7 @@ def _pickler_class() -> Any:
     if _pickler is None:
         import cloudpickle
 
-        class Pickler(cloudpickle.CloudPickler):  # type: ignore[misc, name-defined]
+        class Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]
             def reducer_override(self, obj: Any) -> Any:
                 if obj is context:
                     return _context, ()

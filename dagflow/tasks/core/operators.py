@@ -27,79 +27,79 @@ class _Binary(Task):
 class Add(_Binary):
     """``x + y``"""
 
-    operate = operator.add
+    operate: Callable[[Any, Any], Any] = operator.add
 
 
 class Sub(_Binary):
     """``x - y``"""
 
-    operate = operator.sub
+    operate: Callable[[Any, Any], Any] = operator.sub
 
 
 class Mul(_Binary):
     """``x * y``"""
 
-    operate = operator.mul
+    operate: Callable[[Any, Any], Any] = operator.mul
 
 
 class Div(_Binary):
     """``x / y``"""
 
-    operate = operator.truediv
+    operate: Callable[[Any, Any], Any] = operator.truediv
 
 
 class FloorDiv(_Binary):
     """``x // y``"""
 
-    operate = operator.floordiv
+    operate: Callable[[Any, Any], Any] = operator.floordiv
 
 
 class Mod(_Binary):
     """``x % y``"""
 
-    operate = operator.mod
+    operate: Callable[[Any, Any], Any] = operator.mod
 
 
 class Pow(_Binary):
     """``x ** y``"""
 
-    operate = operator.pow
+    operate: Callable[[Any, Any], Any] = operator.pow
 
 
 class Equal(_Binary):
     """``x == y``"""
 
-    operate = operator.eq
+    operate: Callable[[Any, Any], Any] = operator.eq
 
 
 class NotEqual(_Binary):
     """``x != y``"""
 
-    operate = operator.ne
+    operate: Callable[[Any, Any], Any] = operator.ne
 
 
 class GreaterThan(_Binary):
     """``x > y``"""
 
-    operate = operator.gt
+    operate: Callable[[Any, Any], Any] = operator.gt
 
 
 class GreaterThanOrEqual(_Binary):
     """``x >= y``"""
 
-    operate = operator.ge
+    operate: Callable[[Any, Any], Any] = operator.ge
 
 
 class LessThan(_Binary):
     """``x < y``"""
 
-    operate = operator.lt
+    operate: Callable[[Any, Any], Any] = operator.lt
 
 
 class LessThanOrEqual(_Binary):
     """``x <= y``"""
 
-    operate = operator.le
+    operate: Callable[[Any, Any], Any] = operator.le
 
 
 class And(Task):
