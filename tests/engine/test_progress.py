@@ -6,9 +6,11 @@ import random
 
 import pytest
 
+from dagflow.core.flow import Flow
 from dagflow.engine.progress import Settle
 from dagflow.engine.state import Cancelled, Finished, Mapped, State
-from tests.engine.flows import everything, told
+from dagflow.tasks.control_flow import case, merge
+from tests.engine.flows import add, describe, everything, inverse, is_even, kinds, numbers, told
 from tests.engine.machine import Machine
 
 
@@ -99,3 +101,34 @@ def _with_holes(state: State, draw: random.Random) -> State:
     if not isinstance(state, Mapped):
         return state
     return Mapped(map_states=[child if draw.random() < 0.6 else None for child in state.map_states])
+
+
+def small() -> Flow:
+    with Flow("small") as flow:
+        xs = numbers(3)
+        inverses = inverse.map(xs)
+        sums = add.map(inverses, inverses)
+        kinds(sums)
+        even = is_even(2)
+        with case(even, True):
+            a = describe(xs)
+        with case(even, False):
+            b = describe(2)
+        merge(a, b)
+    return flow
+
+
+def test_a_run_from_every_subset_of_its_states_ends_the_same() -> None:
+    flow = small()
+    whole = Machine(flow, 1)
+    states = dict(zip(whole.plan.place, whole.run(), strict=True))
+    expected = outcome(whole, list(states.values()))
+    tasks = [one for one in states if not one.is_constant]
+
+    for subset in range(2 ** len(tasks)):
+        known = {one: states[one] for place, one in enumerate(tasks) if subset >> place & 1}
+        machine = Machine(flow, subset, known)
+
+        assert outcome(machine, machine.run()) == expected, f"subset {subset:b}"
+        again = {machine.plan.steps[index].task for index, child in machine.executed if child is None}
+        assert not again & {one for one in known if not isinstance(states[one], Mapped)}
