@@ -52,7 +52,7 @@ def apply_map(func: Callable[..., Any], *args: Any, flow: Flow | None = None, **
     positional = [stand_ins.make(value) for value in args]
     named = {name: stand_ins.make(value) for name, value in kwargs.items()}
     if flow is not None:
-        named["flow"] = scratch
+        named["flow"] = scratch  # type: ignore[assignment]
     with context(flow=scratch, case=None, resource=None):
         answer = func(*positional, **named)
     _copy_into(target, scratch, stand_ins)

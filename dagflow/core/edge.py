@@ -76,7 +76,7 @@ class Edge:
         return self.upstream_task, self.downstream_task, self.key, self.mapped, self.flattened
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._fields() == other._fields()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._fields() == other._fields()
 
     def __hash__(self) -> int:
         return hash(self._fields())

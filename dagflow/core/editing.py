@@ -72,8 +72,8 @@ def _swap(flow: Flow, old: Task, task: Task, validate: bool) -> None:
     for edge in edges:
         if edge.downstream_task is old and task.is_constant:
             continue
-        ends = [task if end is old else end for end in (edge.upstream_task, edge.downstream_task)]
-        flow.add_edge(*ends, edge.key, mapped=edge.mapped, flattened=edge.flattened, validate=validate)
+        first, last = (task if end is old else end for end in (edge.upstream_task, edge.downstream_task))
+        flow.add_edge(first, last, edge.key, mapped=edge.mapped, flattened=edge.flattened, validate=validate)
     if was_reference:
         assert flow._reference_tasks is not None
         flow._reference_tasks.add(task)

@@ -305,7 +305,6 @@ class Flow:
         if check and key is not None:
             self._check_key_is_accepted(downstream, key)
         upstream = upstream_task if isinstance(upstream_task, Task) else as_task(upstream_task, flow=self)
-        self.add_task(downstream)
         return self._connect(upstream, downstream, key, mapped, flattened, check)
 
     def _connect(
@@ -314,10 +313,12 @@ class Flow:
         edge = Edge(upstream, downstream, key, mapped, flattened)
         if key is not None and not mapped and not flattened and upstream.is_constant and upstream not in self.slugs:
             self._made.pop(id(upstream), None)
+            self.add_task(downstream)
             self.constants[downstream][key] = upstream.value  # type: ignore[attr-defined]
             self._derived = {}
             return edge
         self.add_task(upstream)
+        self.add_task(downstream)
         name = (key, mapped, flattened) if mapped or flattened else key
         self._graph.add_edge(upstream, downstream, key=name, edge=edge)
         if self._derived:

@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from dagflow.core.blame import user_location
 from dagflow.core.task import NoDefault, Task
 from dagflow.utilities.context import context
 
@@ -42,8 +43,8 @@ class Parameter(Task):
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("name", "slug") and name in self.__dict__ and value != self.__dict__[name]:
             raise AttributeError(
-                f"The {name} of Parameter {self.name!r} cannot be changed, values are given by it; "
-                f"make a new one: Parameter({value!r})."
+                f"The {name} of Parameter {self.name!r} cannot be changed{user_location()}: values are given by it. "
+                f"Make a new one: Parameter({value!r})."
             )
         super().__setattr__(name, value)
 

@@ -23,7 +23,7 @@ def topological(graph: Any, name: str) -> tuple[Any, ...]:
     nodes = list(graph)
     place = {node: index for index, node in enumerate(nodes)}
     pred = graph._pred
-    if all([place[before] < index for index, node in enumerate(nodes) for before in pred[node]]):
+    if all(place[before] < index for index, node in enumerate(nodes) for before in pred[node]):
         return tuple(nodes)
     return _by_heap(graph, nodes, place, name)
 
@@ -56,7 +56,9 @@ def find_cycle(graph: Any, stuck: set[Any]) -> list[Any]:
         path.append(node)
         node = next(before for before in graph.pred[node] if before in stuck)
     cycle = path[seen[node] :][::-1]
-    return [*cycle, cycle[0]]
+    places = {one: place for place, one in enumerate(graph)}
+    first = cycle.index(min(cycle, key=places.__getitem__))
+    return [*cycle[first:], *cycle[:first], cycle[first]]
 
 
 def reachable(graph: Any, roots: Iterable[Any]) -> set[Any]:

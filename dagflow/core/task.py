@@ -516,6 +516,12 @@ class Task:
             )
         return (self[index] for index in range(self.nout))
 
+    def __contains__(self, item: object) -> bool:
+        raise TypeError(
+            f"What task {self.name!r} returns cannot be searched while the flow is built{user_location()}: it is known "
+            "only when it runs. Search it in a task that takes this one."
+        )
+
     def __len__(self) -> int:
         raise TypeError(
             f"Task {self.name!r} has no length while the flow is built{user_location()}. "
@@ -649,7 +655,7 @@ class FunctionTask(Task):
         ValueError: when its arguments cannot be edges (``*args``, reserved names, no readable signature).
     """
 
-    run: Callable[..., Any]  # type: ignore[assignment]
+    run: Callable[..., Any]
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, **kwargs: Any) -> None:
         check_function(fn)
@@ -686,8 +692,11 @@ def check_function(fn: Any) -> None:
 
 def _as_method(function: Any, cls: type) -> Callable[..., Any]:
     if isinstance(function, staticmethod | classmethod):
-        return function.__get__(None, cls)  # type: ignore[no-any-return]
-    return function.__get__(object.__new__(cls), cls) if hasattr(function, "__get__") else function
+        return function.__get__(None, cls)
+    bound: Callable[..., Any] = (
+        function.__get__(object.__new__(cls), cls) if hasattr(function, "__get__") else function
+    )
+    return bound
 
 
 def _announce_made(task: Task) -> None:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping
+from pickle import PicklingError
 from typing import TYPE_CHECKING, Any
 
 from dagflow._version import __version__
 from dagflow.configuration import config
 from dagflow.exceptions import FlowStorageError, near_match
+from dagflow.utilities.pickling import dumps
 
 if TYPE_CHECKING:
     from dagflow.core.flow import Flow
@@ -71,10 +73,27 @@ def flow_to_bytes_pickle(flow: Flow) -> bytes:
     import json
     from base64 import b64encode
 
-    import cloudpickle
-
-    data = {"flow": b64encode(cloudpickle.dumps(flow)).decode("ascii"), "versions": _versions()}
+    try:
+        pickled = dumps(flow)
+    except (TypeError, AttributeError, PicklingError) as error:
+        raise _explained(flow, error) from error
+    data = {"flow": b64encode(pickled).decode("ascii"), "versions": _versions()}
     return json.dumps(data).encode()
+
+
+def _explained(flow: Flow, error: Exception) -> Exception:
+    """Return an error that names the task and the variable which keep *flow* from being pickled, if a task does."""
+    from dagflow.engine.pickling import culprit
+
+    for task in flow.get_tasks() if not flow._open else ():
+        try:
+            dumps(task)
+        except Exception as reason:
+            return TypeError(
+                f"Flow {flow.name!r} cannot be pickled because of task {task.name!r}: {culprit(task.run, reason)}. "
+                "Make such objects inside the task, or in a resource manager."
+            )
+    return error
 
 
 def flow_from_bytes_pickle(data: bytes) -> Flow:

@@ -55,6 +55,7 @@ class ObjectStoreResult(StoredResult):
         return self._client[1]
 
     def _connect(self) -> Any:
+        _ = self.root  # a missing name is told before anybody waits for the network
         try:
             kind = self._client_class()
         except ImportError as error:

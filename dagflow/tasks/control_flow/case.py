@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from dagflow.core.annotations import EdgeAnnotation
 from dagflow.core.blame import user_location
@@ -57,7 +57,7 @@ class case:
         self._flow = flow
         self._members[task] = None
 
-    def __enter__(self) -> case:
+    def __enter__(self) -> Self:
         self._token = push_layer(Layer(current_layer(), {"case": self}))
         return self
 

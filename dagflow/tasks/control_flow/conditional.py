@@ -57,7 +57,7 @@ class Merge(Task):
         kwargs.setdefault("trigger", not_all_skipped)
         super().__init__(skip_on_upstream_skip=False, **kwargs)
 
-    def run(self, **task_results: Any) -> Any:  # type: ignore[override]
+    def run(self, **task_results: Any) -> Any:
         """Return the first result that is neither ``None`` nor a skip, in the order of the branches."""
         for name in sorted(task_results, key=lambda one: int(one.rpartition("_")[2])):
             value = task_results[name]

@@ -34,7 +34,7 @@ class CollectionTask(Task):
         kwargs.update({f"arg_{number}": item for number, item in enumerate(items, 1)})
         return super().bind(mapped=mapped, upstream_tasks=upstream_tasks, flow=flow, **kwargs)
 
-    def run(self, **items: Any) -> Any:  # type: ignore[override]
+    def run(self, **items: Any) -> Any:
         """Return the items, gathered in their order."""
         return self.gather([items[name] for name in sorted(items, key=_position)])
 

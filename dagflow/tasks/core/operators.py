@@ -17,7 +17,7 @@ __all__ = [
 class _Binary(Task):
     """Base of the tasks that apply ``operate`` to two results."""
 
-    operate: Callable[[Any, Any], Any]
+    operate: Callable[..., Any]
 
     def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
         """Return the operator applied to *x* and *y*."""

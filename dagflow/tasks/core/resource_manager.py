@@ -7,7 +7,7 @@ The graph shows it: an *init* task makes the manager, a *setup* task opens the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
