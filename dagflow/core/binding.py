@@ -23,14 +23,14 @@ RESERVED = ("upstream_tasks", "mapped", "task_args", "flow")
 class Binding:
     """The signature of one ``run``, ready for quick binding."""
 
-    __slots__ = ("_keywords_only", "_names", "_plain", "_required", "accepts_any", "signature")
+    __slots__ = ("_known", "_names", "_plain", "_required", "accepts_any", "signature")
 
     def __init__(self, run: Callable[..., Any]) -> None:
         self.signature = inspect.signature(run)
         parameters = self.signature.parameters.values()
         kinds = [p.kind for p in parameters]
         self._names = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
-        self._keywords_only = frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+        self._known = frozenset(p.name for p in parameters)
         self._required = frozenset(
             p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
         )
@@ -49,15 +49,13 @@ class Binding:
             TypeError: as the call itself would.
         """
         if self._plain and len(args) <= len(self._names):
-            bound = dict(zip(self._names, args, strict=False))
+            bound = dict(zip(self._names, args))  # noqa: B905  (fewer arguments than names is what defaults are for)
             count = len(bound) + len(kwargs)
             bound.update(kwargs)
-            if len(bound) == count and self._required <= bound.keys() and self._known(bound):
+            names = bound.keys()
+            if len(bound) == count and self._required <= names <= self._known:
                 return bound
         return self._bind_slowly(args, kwargs)
-
-    def _known(self, bound: dict[str, Any]) -> bool:
-        return all(name in self._names or name in self._keywords_only for name in bound)
 
     def _bind_slowly(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         bound = dict(self.signature.bind(*args, **kwargs).arguments)

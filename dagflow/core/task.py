@@ -30,6 +30,7 @@ from dagflow.core.options import (
     unknown_option,
 )
 from dagflow.core.scope import building
+from dagflow.engine.cache_validators import never_use
 from dagflow.exceptions import near_match
 from dagflow.triggers import all_successful
 from dagflow.utilities.context import context
@@ -81,6 +82,7 @@ class _NoDefault:
 NoDefault: Any = _NoDefault()
 """Says that there is no default value, where ``None`` would be one."""
 
+# What a task does not change stays on the class: instances are small, and so are copies and pickles of them.
 _DEFAULTS: dict[str, Any] = {
     "name": None,
     "slug": None,
@@ -92,7 +94,7 @@ _DEFAULTS: dict[str, Any] = {
     "trigger": all_successful,
     "skip_on_upstream_skip": True,
     "cache_for": None,
-    "cache_validator": None,
+    "cache_validator": never_use,
     "cache_key": None,
     "checkpoint": None,
     "state_handlers": (),
@@ -168,7 +170,7 @@ class Task:
 
         def __getattr__(self, name: str) -> Any:
             """Say what is wrong when a subclass forgot ``super().__init__()``; reached for missing attributes only."""
-            if name in _DEFAULTS and "auto_generated" not in self.__dict__:
+            if name in _OWN:
                 raise AttributeError(
                     f"{type(self).__name__} has no {name!r} yet: its __init__ has to call super().__init__(**kwargs)"
                     f"{user_location()}."
@@ -244,11 +246,13 @@ class Task:
         )
         self.nout = self._inferred_nout() if nout is None else checked_nout(nout, self.name)
         self.auto_generated = False
+        _leave_to_the_class(self)
         _announce_made(self)
 
     def _warn_about_collisions(self) -> None:
         own, kind = self.__dict__, type(self)
-        taken = [name for name in _DEFAULTS if name in own or hasattr(kind, name)]
+        above = kind.__mro__[: kind.__mro__.index(Task)]
+        taken = [name for name in _DEFAULTS if name in own or any(name in vars(cls) for cls in above)]
         if taken:
             warnings.warn(
                 f"{kind.__name__} sets {', '.join(map(repr, taken))} before Task.__init__ is called, which "
@@ -258,9 +262,14 @@ class Task:
 
     # --- work ------------------------------------------------------------------------------------------------
 
-    def run(self) -> Any:
-        """Do the work; override it. Arguments are bound by name."""
-        return None
+    if TYPE_CHECKING:
+        # What a type checker takes any signature of a subclass as an override of.
+        def run(self, *args: Any, **kwargs: Any) -> Any: ...
+    else:
+
+        def run(self) -> Any:
+            """Do the work; override it. Arguments are bound by name."""
+            return None
 
     logger: logging.Logger = _LoggerOf()  # type: ignore[assignment]
     """The logger ``dagflow.<name>``."""
@@ -529,18 +538,15 @@ class Task:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        fields = self.__dict__
-        return {
-            name: value
-            for name, value in fields.items()
-            if name != "_run_binding" and not (name in _DEFAULTS and _is_default(value, _DEFAULTS[name]))
-        }
+        fields = {name: value for name, value in self.__dict__.items() if name != "_run_binding"}
+        for name in ("tags", "state_handlers"):
+            if name in fields and not fields[name]:
+                del fields[name]
+        return fields
 
     def __setstate__(self, fields: dict[str, Any]) -> None:
-        own = self.__dict__
-        own.update(_DEFAULTS)
-        own["tags"], own["state_handlers"] = set(), []
-        own.update(fields)
+        self.__dict__.update(tags=set(), state_handlers=[])
+        self.__dict__.update(fields)
 
     def serialize(self) -> dict[str, Any]:
         """Return the task's metadata as JSON-ready data."""
@@ -637,6 +643,22 @@ for _method, _name in {
     setattr(Task, f"__{_method}__", _operator(_name))
 
 
+_OWN = ("name", "tags", "state_handlers")
+"""What every task has for itself."""
+
+for _name, _default in _DEFAULTS.items():
+    if _name not in _OWN:
+        setattr(Task, _name, staticmethod(_default) if callable(_default) else _default)
+
+
+def _leave_to_the_class(task: Task) -> None:
+    """Drop from *task* what its class says anyway."""
+    fields, kind = task.__dict__, type(task)
+    for name, default in _DEFAULTS.items():
+        if name not in _OWN and fields.get(name, task) is default and getattr(kind, name) is default:
+            del fields[name]
+
+
 _OPTIONS = frozenset(_DEFAULTS) - {"auto_generated"} | {"on_failure"}
 """What the constructor takes."""
 
@@ -726,9 +748,3 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
         return get_type_hints(function)
     except Exception:  # an annotation that cannot be resolved describes nothing
         return {}
-
-
-def _is_default(value: Any, default: Any) -> bool:
-    if value is default:
-        return True
-    return isinstance(value, set | list) and not value and isinstance(default, frozenset | tuple)

@@ -242,7 +242,7 @@ def test_tasks_join_the_enclosing_resource_block() -> None:
         log.append(x)
         return x + box
 
-    with Flow("f") as flow, Box() as box:
+    with Flow("f") as flow, Box() as box:  # type: ignore[attr-defined]
         made = apply_map(lambda x, b: use(x, b), [1, 2], unmapped(box))
 
     assert result_of(flow, made) == [11, 12]

@@ -163,7 +163,7 @@ class Scaled(Task):
         self.factor = factor
         super().__init__(**kwargs)
 
-    def run(self, x: int, **more: int) -> int:  # type: ignore[override]
+    def run(self, x: int, **more: int) -> int:
         return x * self.factor + sum(more.values())
 
 

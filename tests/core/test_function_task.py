@@ -87,7 +87,7 @@ def test_a_class_is_checked_when_it_is_made() -> None:
     with pytest.raises(ValueError, match="Bad"):
 
         class Bad(Task):
-            def run(self, *args: Any) -> None:  # type: ignore[override]
+            def run(self, *args: Any) -> None:
                 pass
 
 

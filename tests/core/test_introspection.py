@@ -119,7 +119,7 @@ def test_the_tasks_of_a_resource_manager_are_no_reference_tasks() -> None:
         def cleanup(self, resource: int) -> None:
             pass
 
-    with Flow("f") as flow, Box() as box:
+    with Flow("f") as flow, Box() as box:  # type: ignore[attr-defined]
         used = task(lambda x: x, name="use")(box)
 
     assert flow.reference_tasks() == {used}

@@ -101,16 +101,14 @@ def test_an_item_keeps_the_checkpoint_and_result_of_its_source() -> None:
 
 @pytest.mark.parametrize("how", ["target", "location"])
 def test_an_item_never_overwrites_the_value_it_was_taken_from(tmp_path: Any, how: str) -> None:
-    runs = []
     options: dict[str, Any] = {"target": "cfg.pkl", "result": LocalResult(dir=str(tmp_path))}
     if how == "location":
         options = {"result": LocalResult(dir=str(tmp_path), location="cfg.pkl")}
 
-    @task(**options)
-    def cfg() -> dict[str, int]:
-        runs.append(1)
+    def make() -> dict[str, int]:
         return {"k": 1}
 
+    cfg = task(make, **options)
     with Flow("f") as flow:
         whole = cfg()
         item = whole["k"]

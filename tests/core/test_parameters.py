@@ -136,6 +136,6 @@ def test_a_date_that_is_not_required_is_none() -> None:
     with Flow("f") as flow:
         when = DateTimeParameter("when", required=False, tags=["t"])()
 
-    assert (when.default, when.tags) == (None, {"t"})  # type: ignore[attr-defined]
+    assert (when.default, when.tags) == (None, {"t"})
     assert flow.run().result[when].result is None
     assert DateTimeParameter("when").required

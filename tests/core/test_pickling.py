@@ -24,7 +24,7 @@ class Scaled(Task):
         self.factor = factor
         super().__init__(**kwargs)
 
-    def run(self, x: int) -> int:  # type: ignore[override]
+    def run(self, x: int) -> int:
         return self.factor * x
 
 
@@ -60,7 +60,7 @@ def rich_flow() -> Flow:
         with case(p, 3):
             a = double(scaled)
         last = merge(a, double(0))
-        with Box() as box:
+        with Box() as box:  # type: ignore[attr-defined]
             double(box)
     flow.set_reference_tasks([last, doubles])
     return flow

@@ -587,7 +587,7 @@ def test_a_changed_setting_is_merged_into_the_others() -> None:
 def test_keys_a_task_sets_stay_with_it() -> None:
     @task
     def leave() -> None:
-        context.trace = "mine"
+        context.trace = "mine"  # type: ignore[attr-defined]
         context["other"] = 1
 
     with Flow("f") as flow:
@@ -599,7 +599,7 @@ def test_keys_a_task_sets_stay_with_it() -> None:
 
 def test_the_context_restores_everything() -> None:
     with context({"a": 1}, b=2):
-        context.c = 3
+        context.c = 3  # type: ignore[attr-defined]
         with context(a=5, config={"flows": {"checkpointing": True}}):
             assert (context.a, context.b, context.c) == (5, 2, 3)
             assert context.config.flows.checkpointing is True

@@ -74,7 +74,7 @@ def test_the_order_of_building_does_not_show() -> None:
 
 def test_edges_between_the_same_tasks_are_ordered_by_key() -> None:
     class Two(Task):
-        def run(self, a: Any, b: Any) -> None:  # type: ignore[override]
+        def run(self, a: Any, b: Any) -> None:
             """Take two."""
 
     def flow_of(*keys: str) -> Flow:

@@ -18,8 +18,7 @@ def _fresh_log() -> None:
     log.clear()
 
 
-@resource_manager
-class Box:
+class NumberBox:
     """Keep a number."""
 
     def __init__(self, number: int = 0) -> None:
@@ -35,6 +34,10 @@ class Box:
         log.append(("close", resource))
         if resource == 99:
             raise RuntimeError("stuck")
+
+
+# A type checker does not see what a decorator makes of a class.
+Box: Any = resource_manager(NumberBox, name="Box")
 
 
 @task
@@ -124,7 +127,7 @@ def test_without_setup_there_is_no_resource_but_members_wait_for_init() -> None:
         def cleanup(self, resource: Any) -> None:
             log.append(("gone", resource))
 
-    with Flow("f") as flow, Folder() as folder:
+    with Flow("f") as flow, Folder() as folder:  # type: ignore[attr-defined]
         used = use(1)
     flow.run()
 

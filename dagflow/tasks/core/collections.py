@@ -60,7 +60,7 @@ class Set(CollectionTask):
 class Dict(Task):
     """Make a dict of a list of keys and a list of values."""
 
-    def run(self, keys: list[Any], values: list[Any]) -> dict[Any, Any]:  # type: ignore[override]
+    def run(self, keys: list[Any], values: list[Any]) -> dict[Any, Any]:
         """
         Return ``dict(zip(keys, values))``.
 

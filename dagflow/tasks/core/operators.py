@@ -19,7 +19,7 @@ class _Binary(Task):
 
     operate: Callable[..., Any]
 
-    def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
+    def run(self, x: Any, y: Any) -> Any:
         """Return the operator applied to *x* and *y*."""
         return type(self).operate(x, y)
 
@@ -105,7 +105,7 @@ class LessThanOrEqual(_Binary):
 class And(Task):
     """``x and y``"""
 
-    def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
+    def run(self, x: Any, y: Any) -> Any:
         """Return ``x and y``."""
         return x and y
 
@@ -113,7 +113,7 @@ class And(Task):
 class Or(Task):
     """``x or y``"""
 
-    def run(self, x: Any, y: Any) -> Any:  # type: ignore[override]
+    def run(self, x: Any, y: Any) -> Any:
         """Return ``x or y``."""
         return x or y
 
@@ -121,7 +121,7 @@ class Or(Task):
 class Not(Task):
     """``not x``"""
 
-    def run(self, x: Any) -> bool:  # type: ignore[override]
+    def run(self, x: Any) -> bool:
         """Return ``not x``."""
         return not x
 
@@ -138,7 +138,7 @@ class GetItem(Task):
         self.default = default
         super().__init__(**kwargs)
 
-    def run(self, task_result: Any, key: Any, default: Any = NoDefault) -> Any:  # type: ignore[override]
+    def run(self, task_result: Any, key: Any, default: Any = NoDefault) -> Any:
         """
         Return the item.
 
@@ -166,7 +166,7 @@ class GetAttr(Task):
         self.default = default
         super().__init__(**kwargs)
 
-    def run(self, task_result: Any, attr: str, default: Any = NoDefault) -> Any:  # type: ignore[override]
+    def run(self, task_result: Any, attr: str, default: Any = NoDefault) -> Any:
         """
         Return the attribute.
 

@@ -50,7 +50,7 @@ class ResourceSetupTask(Task):
 
     always_reruns = True
 
-    def run(self, mgr: Any) -> Any:  # type: ignore[override]
+    def run(self, mgr: Any) -> Any:
         """Return what the manager's ``setup`` returns."""
         return mgr.setup()
 
@@ -61,7 +61,7 @@ class ResourceCleanupTask(Task):
     always_reruns = True
     is_cleanup = True
 
-    def run(self, mgr: Any, resource: Any = None) -> None:  # type: ignore[override]
+    def run(self, mgr: Any, resource: Any = None) -> None:
         """Call the manager's ``cleanup``."""
         mgr.cleanup(resource)
 
