@@ -375,3 +375,23 @@ def test_every_example_is_in_the_documents() -> None:
     page = (ROOT / "docs" / "examples.rst").read_text(encoding="utf-8")
 
     assert [path.name for path in (ROOT / "examples").glob("*.py") if path.name not in page] == []
+
+
+def test_every_command_is_in_the_documents() -> None:
+    from dagflow.cli import COMMANDS
+
+    page = (ROOT / "docs" / "reference" / "command_line.rst").read_text(encoding="utf-8")
+
+    assert [name for name in COMMANDS if f"dagflow {name}" not in page] == []
+
+
+def test_the_public_modules_are_in_the_reference() -> None:
+    pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "reference").glob("*.rst"))
+    # A package stands for what it offers from its modules.
+    users = [
+        name
+        for name in NAMES
+        if name not in ("dagflow", "dagflow.client") and "__path__" not in vars(sys.modules[name])
+    ]
+
+    assert [name for name in users if f".. automodule:: {name}\n" not in pages] == []
