@@ -118,21 +118,20 @@ def compile_plan(flow: Flow) -> Plan:
 def _join(step: Step, upstream: Any, place: dict[Task, int], steps: list[Step]) -> None:
     edges: list[Edge] = []
     sources: list[int] = []
+    index = step.index
     for task, bundle in upstream.items():
         source = place[task]
-        steps[source].followers.append(step.index)
+        steps[source].followers.append(index)
         for data in bundle.values():
-            edge: Edge = data["edge"]
-            edges.append(edge)
+            edges.append(data["edge"])
             sources.append(source)
-            if edge.mapped:
-                step.mapped = True
-            if edge.flattened:
-                step.flattens = True
     step.edges = tuple(edges)
     step.sources = tuple(sources)
     step.keys = tuple([edge.key for edge in edges])
     step.waits_for = len(upstream)
+    for edge in edges:
+        step.mapped |= edge.mapped
+        step.flattens |= edge.flattened
     if step.mapped:
         whole = {source for edge, source in zip(edges, sources, strict=True) if not edge.mapped or edge.flattened}
         step.wide = frozenset(source for source in sources if steps[source].mapped and source not in whole)
