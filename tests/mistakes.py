@@ -326,6 +326,17 @@ BUILDING: list[Row] = [
         ["FlowRunner(flow).run(return_tasks=...)"],
     ),
     ("parameters as a list", "flow.run(parameters=['day'])  # here", TypeError, ["as a dict", "['day']"]),
+    ("task_args as a list", "with flow:\n  one(task_args=['name'])  # here", TypeError, ["'one'", "must be a dict"]),
+    ("a flow by name", "one(flow='etl')  # here", TypeError, ["takes a Flow", "'etl'"]),
+    ("a list that holds itself", "x = []\nx.append(x)\nadd(x, flow=flow)  # here", ValueError, ["holds itself"]),
+    ("a tag that is a list", "with tags(['a']):  # here\n  pass", TypeError, ["['a']", "tags('a', 'b')"]),
+    ("a parameter without a name", "Parameter('')  # here", ValueError, ["needs a name", "Parameter('day')"]),
+    ("states as a list", "flow.run(task_states=[one])  # here", TypeError, ["task_states as a dict"]),
+    ("values for states", "flow.run(task_states={one: 5})  # here", TypeError, ["Success(result=...)", "found 5"]),
+    ("an attribute of a result", "one.uper()  # here", AttributeError, ["'uper'", "known only when it runs"]),
+    ("keyword tasks as a list", "flow.set_dependencies(one, keyword_tasks=[add])  # here", TypeError, ["{'x': task}"]),
+    ("a runner by name", "flow.run(runner_cls='FlowRunner')  # here", TypeError, ["'FlowRunner'", "class"]),
+    ("an update with no flow", "flow.update(one)  # here", TypeError, ["'etl'", "<Task: one>"]),
     (
         "a schedule in the past",
         "from dagflow.schedules import Schedule\n"

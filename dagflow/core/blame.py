@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
 __all__ = ["user_location"]
 
+_CONTEXTLIB = contextlib.__file__
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
@@ -19,7 +21,7 @@ def user_location() -> str:
     frame = sys._getframe(1)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith(_PACKAGE) and not name.startswith("<frozen"):
+        if not name.startswith((_PACKAGE, "<frozen")) and name != _CONTEXTLIB:
             return f" ({os.path.basename(name)}, line {frame.f_lineno})"
         frame = frame.f_back  # type: ignore[assignment]
     return ""

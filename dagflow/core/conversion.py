@@ -41,11 +41,17 @@ def as_task(x: Any, flow: Flow | None = None) -> Task:
 
 def contains_task(x: Any) -> bool:
     """Tell whether *x* is a task, or a collection with one at any depth."""
-    if isinstance(x, Task | EdgeAnnotation):
-        return True
-    if isinstance(x, dict):
-        return any(map(contains_task, x.keys())) or any(map(contains_task, x.values()))
-    return isinstance(x, list | tuple | set) and any(map(contains_task, x))
+    try:
+        if isinstance(x, Task | EdgeAnnotation):
+            return True
+        if isinstance(x, dict):
+            return any(map(contains_task, x.keys())) or any(map(contains_task, x.values()))
+        return isinstance(x, list | tuple | set) and any(map(contains_task, x))
+    except RecursionError:
+        raise ValueError(
+            f"A {type(x).__name__} given to a task holds itself, or is nested too deeply{user_location()}. "
+            "Wrap it in an object of your own, or make it in a task."
+        ) from None
 
 
 def _gathered(x: Any, flow: Flow | None) -> Task:

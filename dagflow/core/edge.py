@@ -83,7 +83,8 @@ class Edge:
 
     def __repr__(self) -> str:
         key = f" (key={self.key})" if self.key else ""
-        return f"<Edge{key}: {self.upstream_task.name} to {self.downstream_task.name}>"
+        first, last = (getattr(end, "name", end) for end in (self.upstream_task, self.downstream_task))
+        return f"<Edge{key}: {first} to {last}>"
 
 
 def _bare(end: Any) -> Any:

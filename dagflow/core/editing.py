@@ -93,6 +93,8 @@ def update_flow(
     flow: Flow, other: Flow, merge_parameters: bool, validate: bool | None, merge_reference_tasks: bool
 ) -> None:
     """Add the tasks, edges and constants of *other* to *flow*, all or nothing."""
+    if not hasattr(other, "_ordered_edges"):
+        raise TypeError(f"Flow {flow.name!r} is updated with another flow, found {other!r}{user_location()}.")
     before = copy_flow(flow)
     try:
         _merge(flow, other, merge_parameters, validate, merge_reference_tasks)

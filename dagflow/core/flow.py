@@ -424,6 +424,11 @@ class Flow:
             self.add_edge(one, member, mapped=mapped, validate=validate)
         for one in self._several(downstream_tasks, "downstream_tasks"):
             self.add_edge(member, one, validate=validate)
+        if keyword_tasks is not None and not isinstance(keyword_tasks, Mapping):
+            raise TypeError(
+                f"Flow {self.name!r}: keyword_tasks must be a dict, found {keyword_tasks!r}{user_location()}. "
+                "Write keyword_tasks={'x': task}."
+            )
         for key, one in (keyword_tasks or {}).items():
             self.add_edge(one, member, key=key, mapped=mapped, validate=validate)
 
@@ -535,7 +540,7 @@ class Flow:
         task_type: type | None = None,
     ) -> list[Task]:
         """Return the tasks that match all the criteria given; *tags* asks for at least those tags."""
-        wanted = set(tags or ())
+        wanted = set(self._several(tags, "tags"))
         return [
             task
             for task in self._graph
@@ -561,7 +566,7 @@ class Flow:
         order: tuple[Task, ...] = self._once("sorted", lambda: topological(self._graph, self.name))
         if root_tasks is None:
             return order
-        roots = list(root_tasks)
+        roots = list(self._several(root_tasks, "root_tasks"))
         for root in roots:
             self._neighbours(root, "succ")
         keep = reachable(self._graph, roots)

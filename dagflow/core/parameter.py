@@ -36,6 +36,10 @@ class Parameter(Task):
     ) -> None:
         from dagflow.engine.results.prefect import PrefectResult
 
+        if not name or not isinstance(name, str):
+            raise (TypeError if name else ValueError)(
+                f"A parameter needs a name, found {name!r}{user_location()}. Write Parameter('day')."
+            )
         self.required = default is NoDefault if required is None else required
         self.default = None if default is NoDefault else default
         super().__init__(name=name, slug=name, tags=tags, result=PrefectResult(), checkpoint=True)

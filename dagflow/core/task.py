@@ -165,6 +165,10 @@ class Task:
 
     is_constant: ClassVar[bool] = False
     """Whether the task only stands for a value; the engine takes the value and runs nothing."""
+    always_reruns: ClassVar[bool] = False
+    """Whether the task runs also in a restart that knows its finished state."""
+    is_cleanup: ClassVar[bool] = False
+    """Whether the task closes a resource; what it waits for may be a reference task."""
 
     if not TYPE_CHECKING:  # a type checker would take every attribute of a task as known
 
@@ -175,7 +179,12 @@ class Task:
                     f"{type(self).__name__} has no {name!r} yet: its __init__ has to call super().__init__(**kwargs)"
                     f"{user_location()}."
                 )
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+            message = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if not name.startswith("_"):
+                near = near_match(name, [one for one in dir(self) if not one.startswith("_")])
+                hint = "What the task returns is known only when it runs: use it inside a task, or GetAttr()."
+                message = f"{message}{user_location()}.{near or ' ' + hint}"
+            raise AttributeError(message, name=name, obj=self)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -342,6 +351,14 @@ class Task:
             flow._note_made(new)
         return new
 
+    def _copy_with(self: T, task_args: Mapping[str, Any]) -> T:
+        if not isinstance(task_args, Mapping):
+            raise TypeError(
+                f"Task {self.name!r}: task_args must be a dict, found {task_args!r}{user_location()}. "
+                "Write task_args={'name': ...}."
+            )
+        return self.copy(**task_args)
+
     def _change(self, changes: dict[str, Any]) -> None:
         for name, value in changes.items():
             if not hasattr(self, name):
@@ -352,6 +369,8 @@ class Task:
             setattr(self, name, self.tags | checked_tags(value, self.name) if name == "tags" else value)
         if "name" in changes:
             checked_text(self.name, "A task's name")
+        if "slug" in changes:
+            checked_text(self.slug, f"Task {self.name!r}: slug")
         if "trigger" in changes:
             checked_function(self.trigger, f"Task {self.name!r}: trigger", "one of dagflow.triggers")
         if changes.get("nout") is not None:
@@ -389,9 +408,9 @@ class Task:
             ValueError: when no flow is open; call ``.run(...)`` to run the code itself.
             TypeError: for arguments that ``run`` does not take.
         """
-        flow = flow or self._current_flow("call")
+        flow = self._current_flow("call", flow)
         bound = self._bound(args, kwargs)
-        new = self.copy(**task_args) if task_args else self.copy()
+        new = self._copy_with(task_args) if task_args else self.copy()
         flow._bind(new, bound, upstream_tasks, mapped)
         return new
 
@@ -404,7 +423,7 @@ class Task:
         **kwargs: Any,
     ) -> Self:
         """Bind arguments to this very task, which is added to the flow, and return it."""
-        flow = flow or self._current_flow("bind")
+        flow = self._current_flow("bind", flow)
         bound = self._bound(args, kwargs)
         scope = context.get("tags")
         if scope:
@@ -426,8 +445,13 @@ class Task:
         known = list(self._binding().signature.parameters)
         return next((near_match(name, known) for name in kwargs if name not in known), "")
 
-    def _current_flow(self, verb: str) -> Flow:
-        flow: Flow | None = building().flow
+    def _current_flow(self, verb: str, flow: Flow | None = None) -> Flow:
+        """Return *flow* when given, else the one whose block is open."""
+        if flow is not None:
+            if not hasattr(flow, "add_task"):
+                raise TypeError(f"Task {self.name!r}: flow= takes a Flow, found {flow!r}{user_location()}.")
+            return flow
+        flow = building().flow
         if flow is None:
             raise ValueError(
                 f"Cannot {verb} task {self.name!r} outside a flow{user_location()}. Inside `with Flow(...):` a call "
@@ -455,9 +479,9 @@ class Task:
                     f"Task {self.name!r} cannot map over {value!r} of type {type(value).__name__}{user_location()}: "
                     "it cannot be indexed. Give it a list, or wrap the value in unmapped(...)."
                 )
-        flow = flow or self._current_flow("map")
+        flow = self._current_flow("map", flow)
         bound = self._bound(args, kwargs)
-        new = self.copy(**(task_args or {}))
+        new = self._copy_with(task_args) if task_args else self.copy()
         if "nout" not in (task_args or {}):
             new.nout = None
         flow._bind(new, bound, upstream_tasks, mapped=True)
@@ -476,7 +500,7 @@ class Task:
 
     def set_downstream(self, task: Any, flow: Flow | None = None, key: str | None = None, mapped: bool = False) -> Self:
         """Make *task* wait for this one, taking its result as *key* when given."""
-        flow = flow or self._current_flow("set a dependency of")
+        flow = self._current_flow("set a dependency of", flow)
         keyed: dict[str, Any] = {"keyword_tasks": {key: self}} if key is not None else {"upstream_tasks": [self]}
         flow.set_dependencies(task, mapped=mapped, **keyed)
         return self
@@ -491,7 +515,7 @@ class Task:
         validate: bool | None = None,
     ) -> Self:
         """Set dependencies of this task in *flow* and return the task; see :meth:`Flow.set_dependencies`."""
-        flow = flow or self._current_flow("set a dependency of")
+        flow = self._current_flow("set a dependency of", flow)
         flow.set_dependencies(
             self,
             upstream_tasks=upstream_tasks,
@@ -603,7 +627,7 @@ class Task:
         return item_of(self, key)
 
     def __or__(self, other: Any) -> Any:
-        flow = context.get("flow") or self._current_flow("chain")
+        flow = self._current_flow("chain")
         from dagflow.core.conversion import as_task
 
         after = as_task(other, flow=flow)
@@ -611,7 +635,7 @@ class Task:
         return after
 
     def __ror__(self, other: Any) -> Task:
-        flow = context.get("flow") or self._current_flow("chain")
+        flow = self._current_flow("chain")
         flow.add_edge(other, self)
         return self
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagflow.configuration import config
 from dagflow.core.blame import user_location
-from dagflow.core.options import checked_executor, checked_schedule
+from dagflow.core.options import checked_executor, checked_handlers, checked_schedule
 from dagflow.engine.clock import Clock
 from dagflow.engine.display import display_for
 from dagflow.engine.run_context import new_id
@@ -59,6 +59,7 @@ def run_flow(
         return None
     values = _sort_out(flow, _as_dict(parameters, "parameters"), options)
     given = _as_dict(options.pop("context", None), "context")
+    _check_options(options)
     given["parameters"] = {**_outer_parameters(), **_as_dict(given.get("parameters"), "context['parameters']")}
     names = {key: options.pop(key, None) for key in ("flow_run_id", "flow_run_name")}
     scheduled = config.flows.run_on_schedule if run_on_schedule is None else run_on_schedule
@@ -101,6 +102,20 @@ def _as_dict(given: Any, what: str) -> dict[str, Any]:
     if isinstance(given, Mapping):
         return dict(given)
     raise TypeError(f"flow.run() takes {what} as a dict, found {given!r}{user_location()}. Write {{name: value}}.")
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    """Refuse states and contexts of the wrong shape before anything runs."""
+    for name in ("task_states", "task_contexts"):
+        if options.get(name) is not None:
+            options[name] = _as_dict(options[name], name)
+    for one in (options.get("state"), *(options.get("task_states") or {}).values()):
+        if one is not None and not isinstance(one, State):
+            raise TypeError(
+                f"flow.run() takes states such as Success(result=...), found {one!r} of type {type(one).__name__}"
+                f"{user_location()}."
+            )
+    checked_handlers(options.get("task_runner_state_handlers"), None, "flow.run(), for task runners")
 
 
 def _outer_parameters() -> dict[str, Any]:
@@ -152,6 +167,8 @@ def _listed(names: Any) -> str:
 def _runner(flow: Flow, runner_cls: type | None) -> Any:
     from dagflow.engine.defaults import get_default_flow_runner_class
 
+    if runner_cls is not None and not callable(runner_cls):
+        raise TypeError(f"runner_cls must be a class such as FlowRunner, found {runner_cls!r}{user_location()}.")
     runner = (runner_cls or get_default_flow_runner_class())(flow=flow)
     runner.patience = math.inf
     return runner

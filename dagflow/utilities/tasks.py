@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, overload
 
 from dagflow.core.apply_map import apply_map
+from dagflow.core.blame import user_location
 from dagflow.core.conversion import as_task
 from dagflow.core.task import FunctionTask, Task, check_function
 from dagflow.utilities.context import context
@@ -48,7 +49,13 @@ def tags(*names: str) -> Iterator[None]:
     >>> with tags("nightly"):
     ...     Task("sweep").tags
     {'nightly'}
+
+    Raises:
+        TypeError: for a tag that is not text.
     """
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"A tag must be text, found {name!r}{user_location()}. Write tags('a', 'b').")
     with context(tags={*(context.get("tags") or ()), *names}):
         yield
 

@@ -20,6 +20,7 @@ from dagflow.engine.state import Failed, Paused, Pending, Resume, Retrying, Runn
 from dagflow.executors import LocalExecutor
 from dagflow.schedules import CronSchedule, Schedule
 from dagflow.schedules.clocks import DatesClock
+from dagflow.tasks.secrets import EnvVarSecret
 from dagflow.testing import FakeClock
 from dagflow.utilities.configuration import set_temporary_config
 from dagflow.utilities.tasks import pause_task
@@ -254,6 +255,16 @@ def test_a_restart_runs_only_what_is_missing() -> None:
     assert ran == ["b", "c"]
     assert state.is_successful()
     assert (state.result[a].result, state.result[c].result) == ("a", "c")
+
+
+def test_secrets_are_fetched_again_in_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "new")
+    with Flow("f") as flow:
+        secret = EnvVarSecret("TOKEN")()
+
+    state = flow.run(task_states={secret: Success(result="old")})
+
+    assert state.result[secret].result == "new"
 
 
 # --- retries ---

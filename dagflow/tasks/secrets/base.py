@@ -17,6 +17,8 @@ class SecretBase(Task):
     Its value is never stored: it is fetched again whenever it is needed, also when a flow is taken up in the middle.
     """
 
+    always_reruns = True
+
     secret_name: str | None = None
     """Name of the secret, unless it is given when the task is called."""
 
