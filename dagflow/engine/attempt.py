@@ -7,6 +7,7 @@ use (a timeout, a cache, a target, handlers) costs it nothing.
 
 from __future__ import annotations
 
+import copy
 import types
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -84,13 +85,17 @@ def attempt(run: TaskRun, upstream: dict[Edge, State] | None = None) -> State:
                 break
             _next_round(run, state)
             state = Pending()
+    except (PrefectStateSignal, ENDRUN) as signal:  # from a template, a validator, a store
+        state = announce(run, state, signal.state)
     except Exception as error:
         if scope.raises:
             raise
         scope.logger.exception("Task '%s': Unexpected error while running task: %r", run.full_name, error)
-        state = announce(run, known or _PENDING, Failed(f"Unexpected error: {error!r}", result=error))
+        state = announce(run, state, Failed(f"Unexpected error: {error!r}", result=error))
     finally:
         pop_layer(token)
+    if state is _PENDING:  # a handler gave the old state back; the one below would be everybody's
+        state = Pending()
     state.run_started = run.started
     state.run_ended = scope.now()
     if known is not None:
@@ -202,8 +207,9 @@ def _from_cache(run: TaskRun, state: State) -> State:
     if mine or task.cache_for is not None:
         for candidate in (*mine, *_fitting(run)):
             if task.cache_validator(candidate, dict(run.inputs), dict(run.scope.parameters)):
-                candidate.load_result(_store(run))
-                return candidate
+                # One kept for later runs belongs to none of them, so this run takes a copy.
+                found = candidate if candidate is state else copy.copy(candidate)
+                return found.load_result(_store(run))
     return Pending("Cache was invalid; ready to run.") if mine else state
 
 

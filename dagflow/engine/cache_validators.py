@@ -138,10 +138,11 @@ def _same(old: Mapping[str, Any], new: Mapping[str, Any], names: tuple[str, ...]
         if old.keys() != new.keys():
             return False
         names = tuple(old)
-    return all(_equal(old.get(name, _MISSING), new.get(name, _MISSING)) for name in names)
+    return all(same_values(old.get(name, _MISSING), new.get(name, _MISSING)) for name in names)
 
 
-def _equal(old: Any, new: Any) -> bool:
+def same_values(old: Any, new: Any) -> bool:
+    """Tell whether two values are equal, also when they are arrays or data frames."""
     try:
         return bool(old is new or old == new)
     except (TypeError, ValueError):

@@ -52,7 +52,7 @@ def map_source_skipped(task: Task, upstream: Upstream, *, raises: bool = False) 
 def ask_trigger(task: Task, upstream: Upstream, *, raises: bool = False) -> State | None:
     """Ask the task's trigger; whatever it raises becomes a state, unless *raises* lets an exception through."""
     try:
-        go = task.trigger(upstream)
+        go = bool(task.trigger(upstream))
     except PrefectStateSignal as signal:
         return signal.state
     except ENDRUN as end:

@@ -22,6 +22,7 @@ def _answer(work: bytes) -> bytes:
     import pickle
 
     from dagflow.configuration import config
+    from dagflow.engine.coroutines import called
     from dagflow.utilities.context import context
     from dagflow.utilities.logging import get_logger
     from dagflow.utilities.pickling import dumps
@@ -30,7 +31,7 @@ def _answer(work: bytes) -> bytes:
         settings, keys, name, function, inputs = pickle.loads(work)
         config.update(settings)
         with context(keys, logger=get_logger(name)):
-            outcome: tuple[str, Any] = ("returned", function(**inputs))
+            outcome: tuple[str, Any] = ("returned", called(function, inputs))
     except BaseException as error:
         outcome = ("raised", error)
     try:

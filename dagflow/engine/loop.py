@@ -25,6 +25,7 @@ from dagflow.utilities.context import pop_layer, push_layer
 
 if TYPE_CHECKING:
     from dagflow.core.edge import Edge
+    from dagflow.core.task import Task
     from dagflow.engine.gates import Gate
     from dagflow.engine.plan import Plan, Step
     from dagflow.executors.base import Executor
@@ -97,6 +98,7 @@ class Loop:
         self._backlog: dict[int, deque[int]] = {}
         self._sizes: dict[int, BatchSize] = {}
         self._answers: dict[tuple[int, int], State] = {}
+        self._candidates: dict[int, dict[int | None, list[Any]]] = {}
         if executor.remote:
             self._post: Any = Post(scope, executor)
 
@@ -241,8 +243,17 @@ class Loop:
             known = progress.known_state(index, child)
         run = TaskRun(self.scope, task, step.slug, child, known, inputs)
         if task.cache_for is not None:
-            run.candidates = self.scope.caches.get(task.cache_key or task.name, ())
+            run.candidates = self._candidates_of(index, task).get(child, ())
         return run
+
+    def _candidates_of(self, index: int, task: Task) -> dict[int | None, list[Any]]:
+        """Return the cached states of earlier runs by the number of the child that made them."""
+        found = self._candidates.get(index)
+        if found is None:
+            found = self._candidates[index] = {}
+            for one in self.scope.caches.get(task.cache_key or task.name, ()):
+                found.setdefault(getattr(one, "map_index", None), []).append(one)
+        return found
 
     def _pairs(
         self, index: int, children: Iterable[int | None]
@@ -295,8 +306,8 @@ class Loop:
     def _submit(self, index: int, children: list[int] | None) -> None:
         task = self.plan.steps[index].task
         about = {"task_name": task.name, "task_tags": task.tags, "task_index": children[0] if children else None}
-        pairs = list(self._pairs(index, [None] if children is None else children))
         try:
+            pairs = list(self._pairs(index, [None] if children is None else children))
             if self.executor.remote:
                 future = self._post.submit(index, pairs, about, self._chain(index, children))
             else:
@@ -404,9 +415,16 @@ class Loop:
         known = self.progress.known_state(index, culprit)
         run = self._bare_run(index, culprit, known)
         self.scope.logger.error("Task '%s': the run was lost: %r", run.full_name, error)
-        state: State = announce(run, known or Pending(), Failed(f"The task run was lost: {error!r}", result=error))
-        count = getattr(known, "run_count", 0) + 1
-        state = announce(run, state, retry_state(run.task, state, count, self._clock.now()))
+        token = push_layer(run)
+        try:
+            state: State = announce(run, known or Pending(), Failed(f"The task run was lost: {error!r}", result=error))
+            if not run.ended:
+                count = getattr(known, "run_count", 0) + 1
+                state = announce(run, state, retry_state(run.task, state, count, self._clock.now()))
+        finally:
+            pop_layer(token)
+        if self._watcher is not None:
+            self._watcher.finished(index, culprit, state)
         return self.progress.finished(index, culprit, state)
 
     # --- dates -----------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ Pure functions over states and values: the width of a map, what one child finds 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,17 @@ from dagflow.engine.state import Failed, Mapped, State, Success
 if TYPE_CHECKING:
     from dagflow.core.edge import Edge
 
-__all__ = ["Column", "columns_of", "flattened_value", "is_nested", "plain_value", "unmappable", "width_of"]
+__all__ = [
+    "Column",
+    "columns_of",
+    "element_state",
+    "flattened_value",
+    "is_nested",
+    "plain_value",
+    "spread_over",
+    "unmappable",
+    "width_of",
+]
 
 
 def is_nested(item: Any) -> bool:
@@ -32,10 +43,13 @@ def flattened_value(value: Any) -> Any:
     """
     if not is_nested(value) or isinstance(value, Mapping):
         return value
-    items = value if isinstance(value, Sequence) else list(value)
-    if not all(is_nested(item) for item in items):
+    try:
+        items = value if isinstance(value, Sequence) else list(value)
+        if not all(is_nested(item) for item in items):
+            return value
+        return [inner for item in items for inner in item]
+    except Exception:  # it promises items and does not keep it, such as an array without dimensions
         return value
-    return [inner for item in items for inner in item]
 
 
 def _flattened_children(parent: Mapped) -> list[tuple[State, Any]]:
@@ -48,10 +62,11 @@ def _flattened_children(parent: Mapped) -> list[tuple[State, Any]]:
     for child in parent.map_states:
         assert child is not None
         value = child.result
+        items = [value]
         if child.is_successful() and not child.is_skipped() and is_nested(value):
-            found.extend((child, item) for item in value)
-        else:
-            found.append((child, value))
+            with contextlib.suppress(Exception):  # as above: what gives no items is one item
+                items = list(value)
+        found.extend((child, item) for item in items)
     return found
 
 
@@ -112,7 +127,29 @@ def _column(edge: Edge, state: State) -> Column:
             return Column(edge.key, state, state.map_states, None, shared=False)
         pairs = _flattened_children(state)
         return Column(edge.key, state, [one for one, _ in pairs], [value for _, value in pairs], shared=False)
-    return Column(edge.key, state, None, plain_value(edge, state), shared=False)
+    return _list_column(edge.key, state, plain_value(edge, state))
+
+
+_SAFE = (list, tuple, str, bytes, range)
+"""Types whose items can be taken without running anybody's code."""
+
+
+def _list_column(key: str | None, state: State, values: Any) -> Column:
+    """Return the column of one list; an item that cannot be taken fails by itself, for the child that would take it."""
+    if type(values) in _SAFE:
+        return Column(key, state, None, values, shared=False)
+    items: list[Any] = []
+    broken: dict[int, State] = {}
+    for number in range(len(values)):
+        try:
+            items.append(values[number])
+        except Exception as error:
+            broken[number] = Failed(f"Item {number} of a {type(values).__name__} cannot be taken: {error!r}", error)
+            items.append(error)
+    if not broken:
+        return Column(key, state, None, items, shared=False)
+    states = [broken.get(number) or element_state(state, item) for number, item in enumerate(items)]
+    return Column(key, state, states, items, shared=False)
 
 
 def width_of(edges: Sequence[Edge], columns: Sequence[Column]) -> int:
@@ -123,6 +160,23 @@ def width_of(edges: Sequence[Edge], columns: Sequence[Column]) -> int:
         if edge.mapped and not column.shared
     ]
     return min(widths)
+
+
+def spread_over(edges: Sequence[Edge], states: Sequence[State]) -> tuple[State, list[Column]]:
+    """Return the state of a mapped parent, with what its children find; no columns when it does not spread."""
+    try:
+        failed = unmappable(edges, states)
+        if failed is not None:
+            return failed, []
+        columns = columns_of(edges, states)
+        parent = Mapped("Ready to proceed with mapping.")
+        parent.map_states = [None] * width_of(edges, columns)
+    except Exception as error:  # a length or a value that cannot be had
+        return Failed(f"{_UNMAPPABLE} {error!r}", result=error), []
+    return parent, columns
+
+
+_UNMAPPABLE = "At least one upstream state has an unmappable result."
 
 
 def unmappable(edges: Sequence[Edge], states: Sequence[State]) -> Failed | None:
@@ -137,7 +191,7 @@ def unmappable(edges: Sequence[Edge], states: Sequence[State]) -> Failed | None:
         value = state.result
         if isinstance(value, Mapping) or not hasattr(value, "__getitem__") or not hasattr(value, "__len__"):
             return Failed(
-                "At least one upstream state has an unmappable result.",
+                _UNMAPPABLE,
                 result=TypeError(
                     f"Task {edge.upstream_task.name!r} returned {type(value).__name__}, which cannot be mapped over: "
                     "return a list"

@@ -19,9 +19,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dagflow.engine.gates import MAP_GATES, RUN_GATES, Gate, judge, upstream_skipped
-from dagflow.engine.mapping import Column, columns_of, element_state, plain_value, unmappable, width_of
+from dagflow.engine.mapping import Column, element_state, plain_value, spread_over, width_of
 from dagflow.engine.plan import GO_ON_SUCCESS, Plan, Step
-from dagflow.engine.state import Cached, Cancelled, Finished, Mapped, Pending, Scheduled, State, Success, unwrapped
+from dagflow.engine.state import Cached, Cancelled, Finished, Mapped, Pending, Resume, Scheduled, State, Success, unwrapped
 
 if TYPE_CHECKING:
     from dagflow.core.edge import Edge
@@ -181,7 +181,11 @@ class Progress:
         if self._cancelled:
             return []
         if child is None:
-            self._start(self._steps[step], self.states[step])
+            node = self._steps[step]
+            if node.mapped:
+                self._expand(node)
+            else:
+                self._start(node, self.states[step])
         else:
             self._start_child(self._steps[step], self._spreads[step], child)
         return self._answer()
@@ -317,14 +321,13 @@ class Progress:
 
     def _ready(self, step: Step) -> None:
         """All that *step* waits for is there."""
-        if step.mapped:
-            self._expand(step)
-            return
         seed = self._seeds.get(step.index) if self._seeds else None
         if seed is not None and not self._may_start(step.index, None, seed):
             self.states[step.index] = seed
-            return
-        self._start(step, seed)
+        elif step.mapped:
+            self._expand(step)
+        else:
+            self._start(step, seed)
 
     def _may_start(self, step: int, child: int | None, seed: State) -> bool:
         """Tell whether a run known from elsewhere can start now; one with a date is put on the clock."""
@@ -357,23 +360,20 @@ class Progress:
     def _expand(self, step: Step) -> None:
         """The width of *step* is known: announce how it spreads, or why it does not."""
         states = [self._state(source) for source in step.sources]
-        seed = self._seeds.get(step.index)
+        known = self.states[step.index] or self._seeds.get(step.index)
         upstream = dict(zip(step.edges, states, strict=True))
-        verdict = self._decide(step, None, seed, upstream, MAP_GATES) or unmappable(step.edges, states)
+        verdict = self._decide(step, None, known, upstream, MAP_GATES)
         if verdict is None:
-            columns = columns_of(step.edges, states)
-            self._columns[step.index] = columns
-            verdict = Mapped("Ready to proceed with mapping.")
-            verdict.map_states = [None] * width_of(step.edges, columns)
-        self._out.append(Settle(step.index, None, seed, verdict))
+            verdict, self._columns[step.index] = spread_over(step.edges, states)
+        self._out.append(Settle(step.index, None, known, verdict))
 
     def _spread(self, step: Step, parent: Mapped) -> None:
         """*step* has become ``Mapped``: start what can start."""
         columns = self._columns.pop(step.index)
-        width = len(parent.map_states)
-        seed = self._seeds.get(step.index)
-        known = list(seed.map_states[:width]) if isinstance(seed, Mapped) else []
-        seeds = known + [None] * (width - len(known))
+        width = width_of(step.edges, columns) if columns else 0
+        if len(parent.map_states) != width:  # a state handler put another state in the place of ours
+            parent.map_states = [None] * width
+        seeds = _seeds_of_children(self._seeds.get(step.index), width)
         wide = [self._spreads[source] for source in step.wide if source in self._spreads]
         unmet = [0] * width if len(wide) > 1 else None
         spread = self._spreads[step.index] = _Spread(parent, columns, seeds, unmet)
@@ -439,6 +439,16 @@ class Progress:
             if spread.unmet[child]:
                 return
         self._child_ready(step, spread, child)
+
+
+def _seeds_of_children(seed: State | None, width: int) -> list[State | None]:
+    """Return what is known of the children from elsewhere; a word to resume the parent is one to each of them."""
+    known: list[State | None] = []
+    if isinstance(seed, Mapped):
+        known = list(seed.map_states[:width])
+    elif isinstance(seed, Resume):
+        known = [seed] * width
+    return known + [None] * (width - len(known))
 
 
 def gates_for(task: Task, known: State | None) -> tuple[Gate, ...]:

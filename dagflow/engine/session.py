@@ -87,7 +87,7 @@ def run_flow(
             display.ended(state)
         if approvals.closed is not None:
             raise approvals.closed
-        _keep_caches(flow, state, keys["caches"])
+        _keep_caches(state, keys["caches"], clock.now())
         options.pop("state", None)
         options.pop("task_states", None)
     return state
@@ -223,9 +223,6 @@ def _wait_for(event: Any, clock: Any) -> None:
 
 # --- caches ----------------------------------------------------------------------------------------------------
 
-_process_caches: dict[str, list[Any]] = {}
-
-
 def _caches() -> dict[str, list[Any]]:
     """Return the caches in force, making them in the outermost context when there are none."""
     found = context.get("caches")
@@ -241,7 +238,7 @@ def _caches() -> dict[str, list[Any]]:
     return found  # type: ignore[no-any-return]
 
 
-def _keep_caches(flow: Flow, state: State | None, caches: dict[str, list[Any]]) -> None:
+def _keep_caches(state: State | None, caches: dict[str, list[Any]], now: float) -> None:
     """Keep the cached states of a run that have not expired, for later runs in this process."""
     result = state.result if state is not None else None
     if not isinstance(result, dict):
@@ -250,18 +247,29 @@ def _keep_caches(flow: Flow, state: State | None, caches: dict[str, list[Any]]) 
         if task.cache_for is None:
             continue
         kept = caches.setdefault(task.cache_key or task.name, [])
-        for cached in _cached_in(one):
-            if not any(cached is other for other in kept):
-                kept.append(cached)
-        _drop_expired(kept)
+        _add_new(kept, _cached_in(one))
+        ends = [(one, one.cached_result_expiration) for one in kept]
+        kept[:] = [one for one, end in ends if end is None or end.timestamp() > now]
 
 
-def _drop_expired(kept: list[Any]) -> None:
-    import time
+def _add_new(kept: list[Any], found: list[Cached]) -> None:
+    """Add what is not there; a hit is a copy of what it hit, or came back from another process, so marks decide."""
+    from dagflow.engine.cache_validators import same_values
 
-    now = time.time()
-    ends = [(one, one.cached_result_expiration) for one in kept]
-    kept[:] = [one for one, end in ends if end is None or end.timestamp() > now]
+    there: dict[Any, list[Any]] = {}
+    for one in kept:
+        there.setdefault(_marks(one), []).append(one)
+    for one in found:
+        alike = there.setdefault(_marks(one), [])
+        if not any(same_values(one.cached_parameters, other.cached_parameters) for other in alike):
+            alike.append(one)
+            kept.append(one)
+
+
+def _marks(cached: Cached) -> Any:
+    end = cached.cached_result_expiration
+    inputs = tuple(sorted((cached.hashed_inputs or {}).items()))
+    return getattr(cached, "map_index", None), None if end is None else end.timestamp(), inputs
 
 
 def _cached_in(state: State) -> list[Cached]:

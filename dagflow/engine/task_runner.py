@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagflow.engine.attempt import attempt
 from dagflow.engine.gates import MAP_GATES, judge
-from dagflow.engine.mapping import columns_of, plain_value, unmappable, width_of
+from dagflow.engine.mapping import plain_value, spread_over
 from dagflow.engine.notify import announce
 from dagflow.engine.progress import gates_for, looks_up
 from dagflow.engine.run_context import RunScope, TaskRun
@@ -125,10 +125,4 @@ def _settled(upstream: Mapping[Edge, State]) -> list[State]:
 def _spread(task: Task, upstream: dict[Edge, State], *, raises: bool) -> State:
     """Return the state of a mapped parent."""
     edges, states = list(upstream), list(upstream.values())
-    verdict = judge(task, upstream, MAP_GATES, raises=raises) or unmappable(edges, states)
-    if verdict is not None:
-        return verdict
-    width = width_of(edges, columns_of(edges, states))
-    parent = Mapped("Ready to proceed with mapping.")
-    parent.map_states = [None] * width
-    return parent
+    return judge(task, upstream, MAP_GATES, raises=raises) or spread_over(edges, states)[0]

@@ -13,6 +13,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from dagflow.engine.coroutines import called
 from dagflow.exceptions import TaskTimeoutSignal
 from dagflow.utilities.context import current_layer, pop_layer, push_layer
 
@@ -41,7 +42,7 @@ def call_with_limits(run: TaskRun) -> Any:
 def _call_in_time(run: TaskRun) -> Any:
     seconds = run.task.timeout
     if not seconds:
-        return run.task.run(**run.inputs)
+        return called(run.task.run, run.inputs)
     if sys.platform != "win32":
         if threading.current_thread() is threading.main_thread():
             return _interrupted(run, seconds)
@@ -70,7 +71,7 @@ def _interrupted(run: TaskRun, seconds: int) -> Any:
     began = time.monotonic()
     left, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        return run.task.run(**run.inputs)
+        return called(run.task.run, run.inputs)
     finally:
         rest = max(left - (time.monotonic() - began), 0.001) if left else 0
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -95,7 +96,7 @@ def _abandoned(run: TaskRun, seconds: int) -> Any:
     def work() -> None:
         token = push_layer(layer) if layer is not None else None
         try:
-            outcome.set_result(run.task.run(**run.inputs))
+            outcome.set_result(called(run.task.run, run.inputs))
         except BaseException as error:
             outcome.set_exception(error)
         finally:
