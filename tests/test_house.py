@@ -36,6 +36,7 @@ FLOORS = {
     "dagflow.utilities.pickling": SETTINGS,
     "dagflow.utilities.prints": SETTINGS,
     "dagflow.utilities.secrets": SETTINGS,
+    "dagflow.engine.base_state": VOCABULARY,
     "dagflow.engine.cache_validators": VOCABULARY,
     "dagflow.engine.pickling": VOCABULARY,
     "dagflow.engine.result": VOCABULARY,
@@ -80,9 +81,9 @@ FRONT_DOORS = {
     ("dagflow.core.options", "dagflow.utilities.notifications"): "on_failure=",
     ("dagflow.core.task", "dagflow.serialization.task"): "Task.serialize",
     ("dagflow.core.visualize", "dagflow.engine.gantt"): "a state in a notebook",
-    ("dagflow.engine.state", "dagflow.core.visualize"): "a state in a notebook",
-    ("dagflow.engine.state", "dagflow.engine.gantt"): "State.gantt",
-    ("dagflow.engine.state", "dagflow.serialization.state"): "State.serialize, State.deserialize",
+    ("dagflow.engine.base_state", "dagflow.core.visualize"): "a state in a notebook",
+    ("dagflow.engine.base_state", "dagflow.engine.gantt"): "State.gantt",
+    ("dagflow.engine.base_state", "dagflow.serialization.state"): "State.serialize, State.deserialize",
     ("dagflow.utilities.secrets", "dagflow.client.client"): "Secret.get, when secrets are kept by a server",
 }
 """Methods that users expect on a low object and whose work lives higher: one deferred import each."""

@@ -13,6 +13,7 @@ import pytest
 
 from dagflow.engine import state as states
 from dagflow.engine.result import NoResult, Result
+from dagflow.engine.base_state import Packed
 from dagflow.engine.state import (
     Cached,
     Cancelled,
@@ -22,7 +23,6 @@ from dagflow.engine.state import (
     Finished,
     Looped,
     Mapped,
-    Packed,
     Paused,
     Pending,
     Queued,
