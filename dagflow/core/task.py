@@ -351,7 +351,7 @@ class Task:
             flow._note_made(new)
         return new
 
-    def _copy_with(self: T, task_args: Mapping[str, Any]) -> T:
+    def _copy_with(self, task_args: Mapping[str, Any]) -> Self:
         if not isinstance(task_args, Mapping):
             raise TypeError(
                 f"Task {self.name!r}: task_args must be a dict, found {task_args!r}{user_location()}. "

@@ -6,7 +6,7 @@ from typing import Any
 
 from dagflow.exceptions import near_match
 
-__all__ = ["import_object"]
+__all__ = ["import_object", "submodule"]
 
 
 def import_object(import_path: str) -> Any:
@@ -55,3 +55,24 @@ def _descend(found: Any, names: list[str], import_path: str) -> Any:
                 f"{import_path!r} cannot be imported: {owner!r} has no {name!r}.{near_match(name, dir(found))}"
             ) from None
     return found
+
+
+def submodule(package: str, name: str) -> Any:
+    """
+    Import the module *name* of *package*; for a package's ``__getattr__``, so that naming a module is enough.
+
+    Raises:
+        AttributeError: when there is no such module; the near match is proposed.
+    """
+    from importlib import import_module
+
+    path = f"{package}.{name}"
+    try:
+        return import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name != path:
+            raise
+    from pkgutil import iter_modules
+
+    known = [found.name for found in iter_modules(import_module(package).__path__)]
+    raise AttributeError(f"{package} has no {name!r}.{near_match(name, known)}")

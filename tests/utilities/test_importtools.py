@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os.path
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from dagflow.utilities.importtools import import_object
+from dagflow.utilities.importtools import import_object, submodule
 
 
 @pytest.mark.parametrize("name", ["os.path.join", "os.path:join", "posixpath.join"])
@@ -44,3 +46,15 @@ def test_an_error_inside_the_module_travels_untouched(tmp_path: Path, monkeypatc
 
     with pytest.raises(ModuleNotFoundError, match="something_not_installed"):
         import_object("needs_more.x")
+
+
+def test_naming_a_module_is_enough() -> None:
+    names = ["utilities.tasks.task", "utilities.debug.raise_on_exception", "tasks.control_flow.merge", "tasks.core"]
+    code = "import dagflow; " + "; ".join(f"dagflow.{name}" for name in names)
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_module_that_does_not_exist_is_told_with_the_near_match() -> None:
+    with pytest.raises(AttributeError, match=r"'taks'.*Did you mean 'tasks'"):
+        submodule("dagflow.utilities", "taks")
