@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 from typing import Any
 
+import cloudpickle
 import pytest
 
 from dagflow import Flow, Parameter, Task, task
@@ -169,3 +172,43 @@ def test_reference_tasks_are_merged_on_demand(merge: bool) -> None:
     one.update(two, merge_reference_tasks=merge)
 
     assert one.reference_tasks() == ({a, b} if merge else {a})
+
+
+def sound(flow: Flow) -> None:
+    """Check what holds of every flow at any time."""
+    order = flow.sorted_tasks()
+    place = {one: index for index, one in enumerate(order)}
+    assert place.keys() == flow.tasks == flow.slugs.keys()
+    assert len(set(flow.slugs.values())) == len(order)
+    assert all(place[edge.upstream_task] < place[edge.downstream_task] for edge in flow.edges)
+    assert {one for one, values in flow.constants.items() if values} <= flow.tasks
+    for one in order:
+        keys = [edge.key for edge in flow.edges_to(one) if edge.key] + list(flow.constants.get(one, ()))
+        assert len(keys) == len(set(keys))
+    flow.validate()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_edits_keep_a_flow_sound(seed: int) -> None:
+    draw = random.Random(seed)
+    flow = Flow("f")
+    flow.add_task(Task("t"))
+
+    for step in range(40):
+        one, other = draw.choice(sorted(flow.slugs, key=flow.slugs.__getitem__)), draw.choice([add, subtract]).copy()
+        kind = draw.randrange(6)
+        if kind < 2:
+            other.bind(one, draw.choice([step, one]), flow=flow)
+        elif kind == 2:
+            with contextlib.suppress(ValueError):  # a circle, or the task itself
+                flow.add_edge(draw.choice(list(flow.slugs)), one, validate=True)
+        elif kind == 3:
+            with contextlib.suppress(TypeError):  # some tasks take other arguments
+                flow.replace(one, other)
+        elif kind == 4:
+            flow.update(Flow("other", edges=[Edge(one, other)]))
+        else:
+            flow = draw.choice([flow.copy(), cloudpickle.loads(cloudpickle.dumps(flow))])
+        sound(flow)
+
+    assert len(flow.tasks) > 5
