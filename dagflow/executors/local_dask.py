@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import threading
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from typing import Any
@@ -51,8 +52,7 @@ class LocalDaskExecutor(Executor):
             raise ValueError(f"LocalDaskExecutor has no scheduler {scheduler!r}; there are {', '.join(_SPELLINGS)}.")
         self.scheduler = _SPELLINGS[spelled]
         self.dask_config = kwargs
-        self._pool: Any = None
-        self._done: queue.SimpleQueue[Any] | None = None
+        self._held: list[_Held] = []
 
     @property
     def immediate(self) -> bool:  # type: ignore[override]
@@ -77,21 +77,31 @@ class LocalDaskExecutor(Executor):
         if self.scheduler == "synchronous":
             yield
             return
-        self._done = queue.SimpleQueue()
-        self._pool = _ThreadPool(self.parallelism) if self.scheduler == "threads" else _process_pool(self.parallelism)
+        held = _Held(_process_pool(self.parallelism) if self.remote else _thread_pool(self.parallelism))
+        self._held.append(held)
         try:
             yield
         except BaseException:
-            self._pool.close(kill=True)
+            held.pool.close(kill=True)
             raise
         else:
-            self._pool.close(kill=False)
+            held.pool.close(kill=False)
         finally:
-            self._pool = self._done = None
+            self._held.remove(held)
+
+    def _holding(self) -> _Held:
+        """Return what the run of this thread holds: one executor may serve several runs at once, one for a thread."""
+        here = threading.get_ident()
+        for held in reversed(self._held):
+            if held.thread == here:
+                return held
+        if not self._held:
+            raise ValueError("LocalDaskExecutor has no pool: submit inside `with executor.start():`.")
+        return self._held[-1]
 
     def publish(self, key: str, value: Any) -> None:
         """Make *value* known to all worker processes under *key*."""
-        self._pool.publish(key, value)
+        self._holding().pool.publish(key, value)
 
     def submit(
         self, fn: Callable[..., Any], *args: Any, extra_context: dict[str, Any] | None = None, **kwargs: Any
@@ -104,18 +114,19 @@ class LocalDaskExecutor(Executor):
         """
         if self.immediate:
             return fn(*args, **kwargs)
-        if self._pool is None:
-            raise ValueError("LocalDaskExecutor has no pool: submit inside `with executor.start():`.")
+        held = self._holding()
         waited = _futures_in((args, kwargs))
-        future = self._after(waited, fn, args, kwargs) if waited else self._pool.submit(fn, *args, **kwargs)
-        assert self._done is not None
-        future.add_done_callback(self._done.put)
+        if waited:
+            future = self._after(waited, held.pool, fn, args, kwargs)
+        else:
+            future = held.pool.submit(fn, *args, **kwargs)
+        future.add_done_callback(held.done.put)
         return future
 
-    def _after(self, waited: list[Future[Any]], fn: Callable[..., Any], args: Any, kwargs: Any) -> Future[Any]:
+    def _after(
+        self, waited: list[Future[Any]], pool: Any, fn: Callable[..., Any], args: Any, kwargs: Any
+    ) -> Future[Any]:
         """Submit once all of *waited* are done; no thread sits waiting meanwhile."""
-        import threading
-
         answer: Future[Any] = Future()
         lock, left = threading.Lock(), [len(waited)]
 
@@ -125,7 +136,7 @@ class LocalDaskExecutor(Executor):
                 if left[0]:
                     return
             try:
-                inner = self._pool.submit(fn, *self.wait(list(args)), **self.wait(kwargs))
+                inner = pool.submit(fn, *self.wait(list(args)), **self.wait(kwargs))
             except BaseException as error:
                 answer.set_exception(error)
                 return
@@ -141,14 +152,14 @@ class LocalDaskExecutor(Executor):
 
     def as_completed(self, futures: Collection[Any], timeout: float | None = None) -> list[Any]:
         """Return what has been done since the last call, waiting for one; *futures* need not be given."""
-        assert self._done is not None
+        done = self._holding().done
         try:
-            found = [self._done.get(timeout=timeout)]
+            found = [done.get(timeout=timeout)]
         except queue.Empty:
             return []
         with contextlib.suppress(queue.Empty):
             while True:
-                found.append(self._done.get_nowait())
+                found.append(done.get_nowait())
         return found
 
     def cancel(self, futures: Collection[Any]) -> None:
@@ -157,7 +168,16 @@ class LocalDaskExecutor(Executor):
             future.cancel()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_pool": None, "_done": None}
+        return {**self.__dict__, "_held": []}
+
+
+class _Held:
+    """What one run holds while it goes on: a pool, the queue of what is done, and the thread that drives it."""
+
+    def __init__(self, pool: Any) -> None:
+        self.pool = pool
+        self.done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.thread = threading.get_ident()
 
 
 def _cpu_count() -> int:
@@ -182,30 +202,10 @@ def _copy_outcome(done: Future[Any], answer: Future[Any]) -> None:
         answer.set_result(done.result())
 
 
-class _ThreadPool:
-    """Threads of the standard library, with a way to interrupt them."""
+def _thread_pool(size: int) -> Any:
+    from dagflow.executors.threads import ThreadPool
 
-    def __init__(self, size: int) -> None:
-        from concurrent.futures import ThreadPoolExecutor
-
-        self._pool = ThreadPoolExecutor(size, thread_name_prefix="dagflow")
-        self.submit = self._pool.submit
-
-    def close(self, *, kill: bool) -> None:
-        """End the threads; with *kill* interrupt the Python code they run."""
-        if kill:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            for thread in self._pool._threads:
-                _interrupt(thread)
-        self._pool.shutdown(wait=True)
-
-
-def _interrupt(thread: Any) -> None:
-    """Raise ``KeyboardInterrupt`` in *thread*; it is noticed between two instructions, not inside a blocking call."""
-    import ctypes
-
-    if thread.ident is not None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
+    return ThreadPool(size)
 
 
 def _process_pool(size: int) -> Any:

@@ -120,7 +120,7 @@ class ProcessPool:
         self._jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._published: dict[str, bytes] = {}
         self._workers: list[_Worker | None] = [None] * size
-        self._closed = False
+        self._killed = False
         self._threads = [threading.Thread(target=self._serve, args=(number,), daemon=True) for number in range(size)]
         for thread in self._threads:
             thread.start()
@@ -143,7 +143,7 @@ class ProcessPool:
                 continue
             try:
                 answer = self._worker(number).call(dict(self._published), message)
-            except (EOFError, OSError, struct.error) as error:
+            except (EOFError, OSError, ValueError, struct.error) as error:  # ValueError: closed by close()
                 future.set_exception(self._bury(number, error))
                 continue
             _deliver(future, answer)
@@ -152,6 +152,8 @@ class ProcessPool:
         worker = self._workers[number]
         if worker is None:
             worker = self._workers[number] = _Worker(self._settings)
+            if self._killed:  # closed while the process was being started: close() did not see it
+                worker.kill()
         return worker
 
     def _bury(self, number: int, error: Exception) -> Exception:
@@ -171,6 +173,7 @@ class ProcessPool:
     def close(self, *, kill: bool) -> None:
         """End the workers; with *kill* at once, whatever they are doing."""
         if kill:
+            self._killed = True
             self._drain()
             for worker in self._workers:
                 if worker is not None:
