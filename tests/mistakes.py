@@ -474,8 +474,8 @@ ELSEWHERE: list[Row] = [
         "an extra that is not installed",
         "from unittest import mock\n"
         "from dagflow.engine.results import S3Result\n"
-        "import fsspec.registry\n"
-        "with mock.patch.dict(fsspec.registry._registry, clear=True), mock.patch.dict(sys.modules, s3fs=None):\n"
+        "from fsspec.registry import _registry\n"
+        "with mock.patch.dict(_registry, clear=True), mock.patch.dict(sys.modules, s3fs=None):\n"
         "  S3Result('b').exists('key')",
         ImportError,
         ["s3", "pip install"],
