@@ -73,11 +73,11 @@ FLOORS = {
 """The floor of each module; one that is not named lives where its package does."""
 
 FRONT_DOORS = {
-    ("dagflow.core.flow", "dagflow.backend.registration"): "Flow.register, Flow.run_agent",
-    ("dagflow.core.flow", "dagflow.engine.session"): "Flow.run",
-    ("dagflow.core.flow", "dagflow.serialization.flow"): "Flow.serialize, Flow.serialized_hash",
-    ("dagflow.core.flow", "dagflow.utilities.diagnostics"): "Flow.diagnostics",
-    ("dagflow.core.flow", "dagflow.utilities.storage"): "Flow.save, Flow.load",
+    ("dagflow.core.front_doors", "dagflow.backend.registration"): "Flow.register, Flow.run_agent",
+    ("dagflow.core.front_doors", "dagflow.engine.session"): "Flow.run",
+    ("dagflow.core.front_doors", "dagflow.serialization.flow"): "Flow.serialize, Flow.serialized_hash",
+    ("dagflow.core.front_doors", "dagflow.utilities.diagnostics"): "Flow.diagnostics",
+    ("dagflow.core.front_doors", "dagflow.utilities.storage"): "Flow.save, Flow.load",
     ("dagflow.core.options", "dagflow.utilities.notifications"): "on_failure=",
     ("dagflow.core.task", "dagflow.serialization.task"): "Task.serialize",
     ("dagflow.core.visualize", "dagflow.engine.gantt"): "a state in a notebook",

@@ -164,6 +164,7 @@ def unpack_fields(flow: Flow, fields: dict[str, Any]) -> None:
     fields = dict(fields)
     packed = fields.pop("packed")
     tasks = packed["tasks"]
+    flow._open, flow._made = [], {}
     flow._start_graph()
     flow.__dict__.update(fields)
     flow.slugs = dict(zip(tasks, packed["slugs"], strict=True))

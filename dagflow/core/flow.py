@@ -21,10 +21,11 @@ from dagflow.core.binding import is_usable_key
 from dagflow.core.blame import user_location
 from dagflow.core.conversion import as_task, contains_task
 from dagflow.core.edge import Edge
+from dagflow.core.front_doors import FrontDoors
+from dagflow.core.graph import TaskGraph
 from dagflow.core.options import checked_executor, checked_function, checked_handlers, checked_result, checked_schedule
 from dagflow.core.parameter import Parameter
 from dagflow.core.scope import building
-from dagflow.core.slugs import SlugCounter
 from dagflow.core.task import Task
 from dagflow.exceptions import CycleError
 from dagflow.utilities.context import Layer, current_layer, pop_layer, push_layer
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Flow"]
 
 
-class Flow:
+class Flow(TaskGraph, FrontDoors):
     """
     A graph of tasks with a name.
 
@@ -107,6 +108,8 @@ class Flow:
         self.slugs: dict[Task, str] = {}
         self.constants: defaultdict[Task, dict[str, Any]] = defaultdict(dict)
         self._is_scratch = False
+        self._open: list[Any] = []
+        self._made: dict[int, Task] = {}
         self._start_graph()
         for task in self._several(tasks, "tasks"):
             self.add_task(task)
@@ -114,29 +117,6 @@ class Flow:
             self._add_given_edge(edge, validate)
         if reference_tasks is not None:
             self.set_reference_tasks(reference_tasks)
-
-    def _several(self, given: Any, what: str) -> Any:
-        """Return what was given where several are expected; a single task or text is a slip worth a word of its own."""
-        if given is None:
-            return ()
-        if isinstance(given, Task | EdgeAnnotation | str | type) or not hasattr(given, "__iter__"):
-            raise TypeError(
-                f"Flow {self.name!r}: {what} must be a list, found {given!r}{user_location()}. "
-                f"Put it in a list: {what}=[...]."
-            )
-        return given
-
-    def _start_graph(self) -> None:
-        import networkx
-
-        self._graph: Any = networkx.MultiDiGraph()
-        self._slugs_taken: set[str] = set()
-        self._slug_counter = SlugCounter()
-        self._reference_tasks: set[Task] | None = None
-        self._helpers: set[Task] = set()
-        self._derived: dict[str, Any] = {}
-        self._open: list[Any] = []
-        self._made: dict[int, Task] = {}
 
     @classmethod
     def _scratch(cls, name: str) -> Flow:
@@ -151,29 +131,6 @@ class Flow:
     def logger(self) -> logging.Logger:
         """The logger ``dagflow.<name>``."""
         return get_logger(self.name)
-
-    @property
-    def tasks(self) -> set[Task]:
-        """The tasks."""
-        return self._once("tasks", lambda: set(self._graph))  # type: ignore[no-any-return]
-
-    @property
-    def edges(self) -> set[Edge]:
-        """The edges."""
-        return self._once("edges", lambda: set(self._ordered_edges()))  # type: ignore[no-any-return]
-
-    def _ordered_edges(self) -> Iterator[Edge]:
-        return (edge for _, _, edge in self._graph.edges(data="edge"))
-
-    def _once(self, name: str, compute: Callable[[], Any]) -> Any:
-        found = self._derived.get(name)
-        if found is None:
-            found = self._derived[name] = compute()
-        return found
-
-    def _changed(self) -> None:
-        if self._derived:
-            self._derived = {}
 
     def __iter__(self) -> Iterator[Task]:
         return iter(self.sorted_tasks())
@@ -450,154 +407,6 @@ class Flow:
             else:
                 self.constants[task][key] = value
 
-    # --- looking ---------------------------------------------------------------------------------------------
-
-    def _neighbours(self, task: Task, direction: str) -> Any:
-        if task not in self.slugs:
-            raise ValueError(f"Task {getattr(task, 'name', task)!r} is not in flow {self.name!r}{user_location()}.")
-        return getattr(self._graph, direction)[task]
-
-    def edges_to(self, task: Task) -> set[Edge]:
-        """Return the edges that end at *task*; ``ValueError`` when it is not in the flow."""
-        return {data["edge"] for edges in self._neighbours(task, "pred").values() for data in edges.values()}
-
-    def edges_from(self, task: Task) -> set[Edge]:
-        """Return the edges that start at *task*; ``ValueError`` when it is not in the flow."""
-        return {data["edge"] for edges in self._neighbours(task, "succ").values() for data in edges.values()}
-
-    def upstream_tasks(self, task: Task) -> set[Task]:
-        """Return the tasks that *task* waits for; ``ValueError`` when it is not in the flow."""
-        return set(self._neighbours(task, "pred"))
-
-    def downstream_tasks(self, task: Task) -> set[Task]:
-        """Return the tasks that wait for *task*; ``ValueError`` when it is not in the flow."""
-        return set(self._neighbours(task, "succ"))
-
-    def all_upstream_edges(self) -> dict[Task, set[Edge]]:
-        """Return for each task the edges that end there."""
-        return self._once("upstream", lambda: {task: self.edges_to(task) for task in self._graph})  # type: ignore[no-any-return]
-
-    def all_downstream_edges(self) -> dict[Task, set[Edge]]:
-        """Return for each task the edges that start there."""
-        return self._once("downstream", lambda: {task: self.edges_from(task) for task in self._graph})  # type: ignore[no-any-return]
-
-    def root_tasks(self) -> set[Task]:
-        """Return the tasks that wait for none."""
-        return {task for task, edges in self._graph.pred.items() if not edges}
-
-    def terminal_tasks(self) -> set[Task]:
-        """Return the tasks that none waits for."""
-        return {task for task, edges in self._graph.succ.items() if not edges}
-
-    def parameters(self) -> set[Parameter]:
-        """Return the parameters."""
-        return self._once("parameters", lambda: {task for task in self._graph if isinstance(task, Parameter)})  # type: ignore[no-any-return]
-
-    def reference_tasks(self) -> set[Task]:
-        """
-        Return the tasks that decide whether a run succeeded.
-
-        By default those that none waits for; the tasks a resource manager adds are passed over.
-        """
-        if self._reference_tasks is not None:
-            return set(self._reference_tasks)
-        helpers = self._helpers
-        if not helpers:
-            return {task for task, followers in self._graph._succ.items() if not followers}
-        return {
-            task
-            for task, followers in self._graph._succ.items()
-            if task not in helpers and all(one in self._cleanups() for one in followers)
-        }
-
-    def _cleanups(self) -> set[Task]:
-        return self._once(  # type: ignore[no-any-return]
-            "cleanups", lambda: {task for task in self._helpers if getattr(task, "is_cleanup", False)}
-        )
-
-    def set_reference_tasks(self, tasks: Iterable[Task]) -> None:
-        """
-        Choose the tasks that decide whether a run succeeded; an empty list restores the default.
-
-        Raises:
-            ValueError: for a task that is not in the flow.
-        """
-        chosen = list(self._several(tasks, "reference_tasks"))
-        strangers = [task for task in chosen if task not in self.slugs]
-        if strangers:
-            raise ValueError(
-                f"Reference tasks must be in flow {self.name!r}; {strangers[0]!r} is not{user_location()}. "
-                "Add it first; what a call of a task returns is what belongs to the flow."
-            )
-        self._reference_tasks = set(chosen) or None
-        self._changed()
-
-    def get_tasks(
-        self,
-        name: str | None = None,
-        slug: str | None = None,
-        tags: Iterable[str] | None = None,
-        task_type: type | None = None,
-    ) -> list[Task]:
-        """Return the tasks that match all the criteria given; *tags* asks for at least those tags."""
-        wanted = set(self._several(tags, "tags"))
-        return [
-            task
-            for task in self._graph
-            if (name is None or task.name == name)
-            and (slug is None or self.slugs[task] == slug)
-            and wanted <= task.tags
-            and (task_type is None or isinstance(task, task_type))
-        ]
-
-    def sorted_tasks(self, root_tasks: Iterable[Task] | None = None) -> tuple[Task, ...]:
-        """
-        Return the tasks, each after those it waits for; ties keep the order in which tasks were added.
-
-        Args:
-            root_tasks: return only these and what is downstream of them.
-
-        Raises:
-            CycleError: when tasks wait for each other.
-            ValueError: for a root that is not in the flow.
-        """
-        from dagflow.core.sorting import reachable, topological
-
-        order: tuple[Task, ...] = self._once("sorted", lambda: topological(self._graph, self.name))
-        if root_tasks is None:
-            return order
-        roots = list(self._several(root_tasks, "root_tasks"))
-        for root in roots:
-            self._neighbours(root, "succ")
-        keep = reachable(self._graph, roots)
-        return tuple(task for task in order if task in keep)
-
-    def validate(self) -> None:
-        """
-        Check that the flow is acyclic and that its edges and reference tasks belong to it.
-
-        Raises:
-            ValueError: naming what is wrong.
-        """
-        self.sorted_tasks()
-        outside = [task for task in self._reference_tasks or () if task not in self.slugs]
-        if outside:
-            raise ValueError(f"Reference task {outside[0]!r} is not in flow {self.name!r}.")
-        strays = [task for task in self._graph if task not in self.slugs]
-        if strays:
-            raise ValueError(f"An edge of flow {self.name!r} leads to {strays[0]!r}, which is not in the flow.")
-
-    def check(self) -> Any:
-        """
-        Look for mistakes without running anything: cycles, missing arguments, type hints that cannot fit.
-
-        Returns:
-            a report: a list of findings, true when there is none.
-        """
-        from dagflow.core.check import check
-
-        return check(self)
-
     # --- editing ---------------------------------------------------------------------------------------------
 
     def copy(self) -> Flow:
@@ -639,134 +448,6 @@ class Flow:
         from dagflow.core.editing import update_flow
 
         update_flow(self, flow, merge_parameters, validate, merge_reference_tasks)
-
-    # --- front doors -----------------------------------------------------------------------------------------
-
-    def run(
-        self,
-        parameters: Mapping[str, Any] | None = None,
-        run_on_schedule: bool | None = None,
-        runner_cls: type | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        """
-        Run the flow here and return its final state; ``state.result[task]`` is each task's state.
-
-        Args:
-            parameters: values of parameters; they may be given as keywords too.
-            run_on_schedule: wait for each date of the schedule; default ``config.flows.run_on_schedule``.
-            runner_cls: another :class:`~dagflow.engine.flow_runner.FlowRunner`.
-            **kwargs: parameters by name, and ``executor``, ``context``, ``task_contexts``, ``task_states``, ``state``,
-                ``task_runner_state_handlers``, ``flow_run_id``, ``flow_run_name``.
-
-        Raises:
-            ValueError: for a parameter that is missing or unknown, and for a schedule without dates.
-            TypeError: for an unknown keyword.
-        """
-        from dagflow.engine.session import run_flow
-
-        return run_flow(self, parameters, run_on_schedule, runner_cls, kwargs)
-
-    def visualize(self, flow_state: Any = None, filename: str | None = None, format: str | None = None) -> Any:
-        """
-        Draw the flow; with *flow_state*, coloured by state.
-
-        Args:
-            flow_state: what :meth:`run` returned.
-            filename: where to write the picture; default is to show it.
-            format: such as ``svg``, ``png`` or ``pdf``.
-
-        Returns:
-            the ``graphviz.Digraph``.
-        """
-        from dagflow.core.visualize import visualize
-
-        return visualize(self, flow_state=flow_state, filename=filename, format=format)
-
-    def to_dot(self, flow_state: Any = None) -> Any:
-        """Return the picture as a ``graphviz.Digraph``."""
-        from dagflow.core.visualize import to_dot
-
-        return to_dot(self, flow_state=flow_state)
-
-    def to_mermaid(self, flow_state: Any = None) -> str:
-        """Return the picture in the Mermaid language, which many documentation tools draw."""
-        from dagflow.core.visualize import to_mermaid
-
-        return to_mermaid(self, flow_state=flow_state)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        from dagflow.core.visualize import mimebundle
-
-        return mimebundle(self)
-
-    def serialize(self, build: bool = False) -> dict[str, Any]:
-        """
-        Return the flow's metadata as JSON-ready data, checked first; code and constants stay behind.
-
-        Args:
-            build: build the storage first.
-
-        Raises:
-            ValueError: for an invalid flow, or *build* without storage.
-        """
-        from dagflow.serialization.flow import serialize_flow
-
-        return serialize_flow(self, build)
-
-    def serialized_hash(self, build: bool = False) -> str:
-        """Return a sha256 of the metadata; equal metadata gives an equal hash in every process."""
-        from dagflow.serialization.flow import serialized_hash
-
-        return serialized_hash(self, build)
-
-    def save(self, fpath: str | None = None) -> str:
-        """
-        Write the flow to a file and return its path; default ``<home_dir>/flows/<name>.dagflow``.
-        """
-        from dagflow.utilities.storage import save_flow
-
-        return save_flow(self, fpath)
-
-    @classmethod
-    def load(cls, fpath: str) -> Flow:
-        """
-        Read a flow that :meth:`save` wrote; *fpath* is a path, or a flow's name under ``<home_dir>/flows``.
-
-        Raises:
-            FlowStorageError: when the file cannot be unpickled.
-        """
-        from dagflow.utilities.storage import load_flow
-
-        return load_flow(fpath)
-
-    def diagnostics(self, include_secret_names: bool = False) -> str:
-        """Return facts for a bug report as JSON; values are left out."""
-        from dagflow.utilities.diagnostics import diagnostic_info
-
-        return diagnostic_info(self, include_secret_names)
-
-    def register(self, project_name: str | None = None, **kwargs: Any) -> Any:
-        """
-        Send the flow's metadata to a backend.
-
-        Raises:
-            ValueError: inside the flow's own block.
-        """
-        from dagflow.backend.registration import register_flow
-
-        return register_flow(self, project_name, **kwargs)
-
-    def run_agent(self, **kwargs: Any) -> Any:
-        """
-        Run an agent in this process for the flow's run config.
-
-        Raises:
-            ValueError: inside the flow's own block.
-        """
-        from dagflow.backend.registration import run_agent
-
-        return run_agent(self, **kwargs)
 
     # --- pickling --------------------------------------------------------------------------------------------
 
