@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 from dagflow.core.annotations import EdgeAnnotation
 from dagflow.core.binding import Binding, check_run
 from dagflow.core.blame import user_location
+from dagflow.core.operator_methods import Operators
 from dagflow.core.options import (
     checked_function,
     checked_handlers,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from dagflow.engine.result import Result
     from dagflow.engine.state import State
 
-__all__ = ["FunctionTask", "NoDefault", "Task"]
+__all__ = ["DEFAULTS", "OPTIONS", "NoDefault", "Task"]
 
 T = TypeVar("T", bound="Task")
 
@@ -83,7 +84,7 @@ NoDefault: Any = _NoDefault()
 """Says that there is no default value, where ``None`` would be one."""
 
 # What a task does not change stays on the class: instances are small, and so are copies and pickles of them.
-_DEFAULTS: dict[str, Any] = {
+DEFAULTS: dict[str, Any] = {
     "name": None,
     "slug": None,
     "tags": frozenset(),
@@ -107,7 +108,7 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
-class Task:
+class Task(Operators):
     """
     A unit of work.
 
@@ -195,9 +196,9 @@ class Task:
     _class_binding: Binding | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        if cls.__init__ is Task.__init__ and not kwargs.keys() <= _OPTIONS:
-            wrong = next(name for name in kwargs if name not in _OPTIONS)
-            raise unknown_option(cls.__name__, wrong, _OPTIONS)
+        if cls.__init__ is Task.__init__ and not kwargs.keys() <= OPTIONS:
+            wrong = next(name for name in kwargs if name not in OPTIONS)
+            raise unknown_option(cls.__name__, wrong, OPTIONS)
         given = [value for value in (*args, *kwargs.values()) if isinstance(value, Task)]
         if given:
             warnings.warn(
@@ -261,7 +262,7 @@ class Task:
     def _warn_about_collisions(self) -> None:
         own, kind = self.__dict__, type(self)
         above = kind.__mro__[: kind.__mro__.index(Task)]
-        taken = [name for name in _DEFAULTS if name in own or any(name in vars(cls) for cls in above)]
+        taken = [name for name in DEFAULTS if name in own or any(name in vars(cls) for cls in above)]
         if taken:
             warnings.warn(
                 f"{kind.__name__} sets {', '.join(map(repr, taken))} before Task.__init__ is called, which "
@@ -578,99 +579,11 @@ class Task:
 
         return serialize_task(self)
 
-    # --- operators -------------------------------------------------------------------------------------------
-
-    if TYPE_CHECKING:
-        # Set below from a table; here for type checkers and editors.
-        def __add__(self, other: Any) -> Task: ...
-        def __radd__(self, other: Any) -> Task: ...
-        def __sub__(self, other: Any) -> Task: ...
-        def __rsub__(self, other: Any) -> Task: ...
-        def __mul__(self, other: Any) -> Task: ...
-        def __rmul__(self, other: Any) -> Task: ...
-        def __truediv__(self, other: Any) -> Task: ...
-        def __rtruediv__(self, other: Any) -> Task: ...
-        def __floordiv__(self, other: Any) -> Task: ...
-        def __rfloordiv__(self, other: Any) -> Task: ...
-        def __mod__(self, other: Any) -> Task: ...
-        def __rmod__(self, other: Any) -> Task: ...
-        def __pow__(self, other: Any) -> Task: ...
-        def __rpow__(self, other: Any) -> Task: ...
-        def __and__(self, other: Any) -> Task: ...
-        def __rand__(self, other: Any) -> Task: ...
-        def __gt__(self, other: Any) -> Task: ...
-        def __ge__(self, other: Any) -> Task: ...
-        def __lt__(self, other: Any) -> Task: ...
-        def __le__(self, other: Any) -> Task: ...
-
-    def is_equal(self, other: Any) -> Task:
-        """Add a task that compares the two results."""
-        return _operate("Equal", self, other)
-
-    def is_not_equal(self, other: Any) -> Task:
-        """Add a task that compares the two results."""
-        return _operate("NotEqual", self, other)
-
-    def not_(self) -> Task:
-        """Add a task that negates the result."""
-        from dagflow.tasks.core.operators import Not
-
-        return Not().bind(self)
-
-    def or_(self, other: Any) -> Task:
-        """Add a task that gives ``x or y``."""
-        return _operate("Or", self, other)
-
-    def __getitem__(self, key: Any) -> Task:
-        from dagflow.tasks.core.operators import item_of
-
-        return item_of(self, key)
-
-    def __or__(self, other: Any) -> Any:
-        flow = self._current_flow("chain")
-        from dagflow.core.conversion import as_task
-
-        after = as_task(other, flow=flow)
-        flow.add_edge(self, after)
-        return after
-
-    def __ror__(self, other: Any) -> Task:
-        flow = self._current_flow("chain")
-        flow.add_edge(other, self)
-        return self
-
-
-def _operator(name: str, reflected: bool = False) -> Callable[[Task, Any], Task]:
-    def apply(self: Task, other: Any) -> Task:
-        return _operate(name, other, self) if reflected else _operate(name, self, other)
-
-    apply.__doc__ = f"Add a ``{name}`` task."
-    return apply
-
-
-def _operate(name: str, left: Any, right: Any) -> Task:
-    from dagflow.tasks.core import operators
-
-    operation: Task = getattr(operators, name)()
-    return operation.bind(left, right)
-
-
-for _method, _name in {
-    "add": "Add", "sub": "Sub", "mul": "Mul", "truediv": "Div", "floordiv": "FloorDiv", "mod": "Mod", "pow": "Pow",
-    "and": "And",
-}.items():  # fmt: skip
-    setattr(Task, f"__{_method}__", _operator(_name))
-    setattr(Task, f"__r{_method}__", _operator(_name, reflected=True))
-for _method, _name in {
-    "gt": "GreaterThan", "ge": "GreaterThanOrEqual", "lt": "LessThan", "le": "LessThanOrEqual",
-}.items():  # fmt: skip
-    setattr(Task, f"__{_method}__", _operator(_name))
-
 
 _OWN = ("name", "tags", "state_handlers")
 """What every task has for itself."""
 
-for _name, _default in _DEFAULTS.items():
+for _name, _default in DEFAULTS.items():
     if _name not in _OWN:
         setattr(Task, _name, staticmethod(_default) if callable(_default) else _default)
 
@@ -678,59 +591,13 @@ for _name, _default in _DEFAULTS.items():
 def _leave_to_the_class(task: Task) -> None:
     """Drop from *task* what its class says anyway."""
     fields, kind = task.__dict__, type(task)
-    for name, default in _DEFAULTS.items():
+    for name, default in DEFAULTS.items():
         if name not in _OWN and fields.get(name, task) is default and getattr(kind, name) is default:
             del fields[name]
 
 
-_OPTIONS = frozenset(_DEFAULTS) - {"auto_generated"} | {"on_failure"}
+OPTIONS = frozenset(DEFAULTS) - {"auto_generated"} | {"on_failure"}
 """What the constructor takes."""
-
-
-class FunctionTask(Task):
-    """
-    A task whose ``run`` is a function.
-
-    Args:
-        fn: the function; ``task.run is fn``.
-        name: default is the function's name.
-        **kwargs: as for :class:`Task`.
-
-    Raises:
-        TypeError: when *fn* cannot be called.
-        ValueError: when its arguments cannot be edges (``*args``, reserved names, no readable signature).
-    """
-
-    run: Callable[..., Any]
-
-    def __init__(self, fn: Callable[..., Any], name: str | None = None, **kwargs: Any) -> None:
-        check_function(fn)
-        check_run(fn)
-        for option in kwargs.keys() - _OPTIONS:
-            raise unknown_option(f"Task {name or getattr(fn, '__name__', fn)!r}", option, _OPTIONS)
-        fields = self.__dict__
-        fields.update({key: value for key, value in getattr(fn, "__dict__", {}).items() if key not in _DEFAULTS})
-        for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
-            if hasattr(fn, attribute):
-                fields[attribute] = getattr(fn, attribute)
-        fields["__wrapped__"] = fn
-        fields["run"] = fn
-        super().__init__(name=name or getattr(fn, "__name__", type(self).__name__), **kwargs)
-
-
-def check_function(fn: Any) -> None:
-    """
-    Refuse what cannot become the ``run`` of a task.
-
-    Raises:
-        TypeError: for anything but a function, tasks included.
-    """
-    if isinstance(fn, Task) or not callable(fn):
-        raise TypeError(
-            f"A task is made from a function, found {fn!r} of type {type(fn).__name__}{user_location()}."
-            + (f" To name a task, write @task(name={fn!r})." if isinstance(fn, str) else "")
-            + (" It is a task already." if isinstance(fn, Task) else "")
-        )
 
 
 # --- helpers ---------------------------------------------------------------------------------------------------

@@ -89,7 +89,7 @@ class Column:
 
     __slots__ = ("key", "shared", "state", "states", "values")
 
-    def __init__(self, key: str | None, state: State, states: list[State | None] | None, values: Any, shared: bool):
+    def __init__(self, key: str | None, state: State, states: Sequence[State | None] | None, values: Any, shared: bool):
         self.key = key
         self.state = state
         self.states = states

@@ -21,7 +21,18 @@ from typing import TYPE_CHECKING, Any
 from dagflow.engine.gates import MAP_GATES, RUN_GATES, Gate, judge, upstream_skipped
 from dagflow.engine.mapping import Column, element_state, plain_value, spread_over, width_of
 from dagflow.engine.plan import GO_ON_SUCCESS, Plan, Step
-from dagflow.engine.state import Cached, Cancelled, Finished, Mapped, Pending, Resume, Scheduled, State, Success, unwrapped
+from dagflow.engine.state import (
+    Cached,
+    Cancelled,
+    Finished,
+    Mapped,
+    Pending,
+    Resume,
+    Scheduled,
+    State,
+    Success,
+    unwrapped,
+)
 
 if TYPE_CHECKING:
     from dagflow.core.edge import Edge
@@ -478,7 +489,7 @@ def _in(state: State | None) -> bool:
 
 def _all_plain(columns: list[Column], child: int) -> bool:
     """Tell whether all that a child sees upstream is plainly successful."""
-    for column in columns:
+    for column in columns:  # noqa: SIM110  (a generator costs more than most tasks have columns)
         if type(column.state if column.states is None else column.states[child]) not in _PLAIN:
             return False
     return True

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, overload
 from dagflow.core.apply_map import apply_map
 from dagflow.core.blame import user_location
 from dagflow.core.conversion import as_task
-from dagflow.core.task import FunctionTask, Task, check_function  # noqa: F401  (the examples use Task)
+from dagflow.core.function_task import FunctionTask, check_function
+from dagflow.core.task import Task  # noqa: F401  (the examples use it)
 from dagflow.utilities.context import context
 
 if TYPE_CHECKING:

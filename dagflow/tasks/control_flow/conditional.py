@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dagflow.core.blame import user_location
-from dagflow.core.task import FunctionTask, Task
+from dagflow.core.function_task import FunctionTask
+from dagflow.core.task import Task
 from dagflow.engine.signals import SKIP
 from dagflow.triggers import not_all_skipped
 from dagflow.utilities.context import context

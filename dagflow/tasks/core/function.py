@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from dagflow.core.task import FunctionTask
+from dagflow.core.function_task import FunctionTask
 
 __all__ = ["FunctionTask"]

@@ -12,8 +12,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from dagflow.core.blame import user_location
+from dagflow.core.function_task import FunctionTask
 from dagflow.core.parameter import Parameter
-from dagflow.core.task import FunctionTask, Task
+from dagflow.core.task import Task
 from dagflow.utilities.context import Layer, context, current_layer, pop_layer, push_layer
 
 if TYPE_CHECKING:
