@@ -174,7 +174,8 @@ class Loop:
         if not ahead:
             return children, []
         states = [self._answers.pop((index, child)) for child in ahead]
-        return [child for child in children if child not in set(ahead)], self._take(index, ahead, states)
+        done = set(ahead)
+        return [child for child in children if child not in done], self._take(index, ahead, states)
 
     def _line_up(self, index: int, children: list[int]) -> None:
         """Note children to run; those of one step go together."""
