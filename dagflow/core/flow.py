@@ -200,14 +200,22 @@ class Flow(TaskGraph, FrontDoors):
             TypeError: for anything but a task instance.
             ValueError: when its slug is taken.
         """
-        if task.__class__ is not None and not isinstance(task, Task):
+        if not isinstance(task, Task):
             raise TypeError(
                 f"Flow {self.name!r} takes task instances, found {task!r}{user_location()}."
                 + (" Make an instance of the class." if isinstance(task, type) else "")
             )
-        slugs = self.slugs
-        if task in slugs:
-            return task
+        if task not in self.slugs:
+            self._graph.add_node(task)
+            try:
+                self._register(task)
+            except ValueError:
+                self._graph.remove_node(task)
+                raise
+        return task
+
+    def _register(self, task: Task) -> None:
+        """Give a new task its slug and let the open blocks know of it; its node is the caller's to add."""
         slug = task.slug
         if slug is None:
             slug = self._slug_counter.next_for(task, self._slugs_taken)
@@ -216,9 +224,8 @@ class Flow(TaskGraph, FrontDoors):
                 f"Flow {self.name!r} already has a task with the slug {slug!r}{user_location()}. "
                 "Slugs and parameter names are unique in a flow: give another one."
             )
-        slugs[task] = slug
+        self.slugs[task] = slug
         self._slugs_taken.add(slug)
-        self._graph.add_node(task)
         if self._derived:
             self._derived = {}
         blocks = building()
@@ -226,7 +233,6 @@ class Flow(TaskGraph, FrontDoors):
             blocks.case.add_task(task, self)
         if blocks.resource is not None:
             blocks.resource.add_task(task, self)
-        return task
 
     def add_edge(
         self,
@@ -286,6 +292,8 @@ class Flow(TaskGraph, FrontDoors):
 
     def _connect_plainly(self, upstream: Task, downstream: Task, key: str) -> None:
         """Add a plain edge between a task and a new one whose signature has been asked already."""
+        if upstream is downstream:
+            raise ValueError(f"Task {downstream.name!r} cannot wait for itself{user_location()}.")
         if upstream not in self.slugs:
             if upstream.is_constant:
                 self._connect(upstream, downstream, key, False, False)
@@ -396,16 +404,19 @@ class Flow(TaskGraph, FrontDoors):
         if mapped or upstream_tasks is not None or config.flows.eager_edge_validation or task in self.slugs:
             self.set_dependencies(task, upstream_tasks, keyword_tasks=arguments, mapped=mapped)
             return
-        self.add_task(task)
-        for key, value in arguments.items():
-            if isinstance(value, Task):
-                if value is task:
-                    raise ValueError(f"Task {task.name!r} cannot wait for itself{user_location()}.")
-                self._connect_plainly(value, task, key)
-            elif contains_task(value):
-                self.add_edge(value, task, key)
-            else:
-                self.constants[task][key] = value
+        self._register(task)
+        try:
+            for key, value in arguments.items():
+                if isinstance(value, Task):
+                    self._connect_plainly(value, task, key)
+                elif contains_task(value):
+                    self._graph.add_node(task)
+                    self.add_edge(value, task, key)
+                else:
+                    self.constants[task][key] = value
+        finally:
+            if task not in self._graph:  # an edge brings its ends along
+                self._graph.add_node(task)
 
     # --- editing ---------------------------------------------------------------------------------------------
 
