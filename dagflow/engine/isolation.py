@@ -41,30 +41,47 @@ def call_isolated(run: TaskRun, seconds: float) -> Any:
     from dagflow.utilities.pickling import dumps
 
     keys = {key: value for key, value in visible(run).items() if key not in ("logger", "config", "caches")}
-    work = dumps((config.to_dict(), keys, run.full_name, run.task.run, run.inputs))
+    work = dumps((config.to_dict(), keys, run.full_name, run.task.run, run.inputs, run.task.log_stdout))
     command = [sys.executable, "-m", "dagflow.engine.isolated_child"]
     child = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child_environment(), start_new_session=True
     )
     try:
         answer, _ = child.communicate(work, timeout=seconds + _START_ALLOWANCE)
-    except subprocess.TimeoutExpired:
+    except subprocess.TimeoutExpired as late:
+        _outcome_in(late.output or b"")
         raise _timed_out(run, seconds) from None
     finally:
         _kill(child)
-    return _opened(run, seconds, answer, child.returncode)
+    return _opened(run, _outcome_in(answer), child.returncode)
 
 
 def _timed_out(run: TaskRun, seconds: float) -> TaskTimeoutSignal:
     return TaskTimeoutSignal(f"Task {run.full_name!r} ran longer than its timeout of {seconds} s.")
 
 
-def _opened(run: TaskRun, seconds: float, answer: bytes, code: int | None) -> Any:
+def _outcome_in(answers: bytes) -> tuple[str, Any] | None:
+    """Print here what the function printed there; return how it ended, ``None`` when it did not get that far."""
+    import io
     import pickle
 
-    if not answer:
+    stream = io.BytesIO(answers)
+    while True:
+        try:
+            kind, value = pickle.load(stream)
+        except (EOFError, pickle.UnpicklingError):  # the process ended, perhaps in the middle of a word
+            return None
+        except Exception as error:
+            return "raised", TypeError(f"The task's result could not be opened: {error!r}")
+        if kind != "printed":
+            return kind, value
+        print(value)
+
+
+def _opened(run: TaskRun, outcome: tuple[str, Any] | None, code: int | None) -> Any:
+    if outcome is None:
         raise RuntimeError(f"The process that ran task {run.full_name!r} ended with exit code {code} and no answer.")
-    kind, value = pickle.loads(answer)
+    kind, value = outcome
     if kind == "raised":
         raise value
     return value
@@ -78,10 +95,6 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
         os.killpg(child.pid, signal.SIGKILL)
     child.kill()
     child.wait()
-    for pipe in (child.stdin, child.stdout):
-        if pipe is not None:
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
     for stream in (child.stdin, child.stdout):
         if stream is not None:
             with contextlib.suppress(OSError):

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dagflow.engine.attempt import attempt
-from dagflow.engine.run_context import RunScope, TaskRun
 from dagflow.engine.base_state import NOTHING, Packed
+from dagflow.engine.run_context import RunScope, TaskRun
 from dagflow.engine.state import Failed, State, Success
 from dagflow.executors.published import fetch
 from dagflow.utilities.pickling import dumps
