@@ -1,7 +1,7 @@
 """
 Run all benchmarks and print one table.
 
-    python -m benchmarks [--prefect PYTHON] [--only NAME]
+    python -m benchmarks [--prefect PYTHON] [--only NAME] [--rst]
 
 PYTHON is an interpreter that has Prefect 0.15; its figures are then measured on the same flows in the same run.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks import building, engine, pools
 from benchmarks.flows import layered, mapped, work
-from benchmarks.measure import Row, cpu_seconds, micro, table
+from benchmarks.measure import Row, cpu_seconds, micro, rst_table, table
 from dagflow import Flow
 
 PARTS = {"engine": engine.rows, "building": building.rows, "pools": pools.rows}
@@ -46,12 +46,13 @@ def main() -> int:
     """Print the table; return how many targets were missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--prefect", metavar="PYTHON", help="an interpreter that has Prefect 0.15")
+    parser.add_argument("--rst", action="store_true", help="print the table as it stands in the documents")
     parser.add_argument("--only", choices=sorted(PARTS), action="append")
     arguments = parser.parse_args()
     rows = [row for name in arguments.only or PARTS for row in PARTS[name]()]
     if arguments.prefect:
         rows += prefect_rows(arguments.prefect)
-    print(table(rows))
+    print(rst_table(rows) if arguments.rst else table(rows))
     missed = sum(row.met is False for row in rows)
     print(f"\n{missed} of {sum(row.met is not None for row in rows)} targets missed", file=sys.stderr)
     return missed

@@ -68,6 +68,17 @@ def at_most(name: str, seconds: float, limit: float, count: int = 1) -> Row:
     return Row(name, micro(each), "", None, f"≤ {micro(limit)}", each <= limit)
 
 
+def rst_table(rows: list[Row]) -> str:
+    """Return the rows as a table for the documents."""
+    lines = [".. list-table::", "   :header-rows: 1", "   :widths: 40 15 25 10 10", ""]
+    cells = [("What", "dagflow", "Beside it", "Ratio", "Aim")]
+    for row in rows:
+        cells.append((row.name.strip(), row.figure, row.peer, f"{row.ratio:.2g}×" if row.ratio else "", row.target))
+    for line in cells:
+        lines += [f"   {'* -' if place == 0 else '  -'} {cell}".rstrip() for place, cell in enumerate(line)]
+    return "\n".join(lines)
+
+
 def table(rows: list[Row]) -> str:
     """Return the rows as text in columns."""
     header = ("what", "dagflow", "peer", "ratio", "target", "")
@@ -76,7 +87,7 @@ def table(rows: list[Row]) -> str:
             row.name,
             row.figure,
             row.peer,
-            f"{row.ratio:.2f}×" if row.ratio is not None else "",
+            f"{row.ratio:.2g}×" if row.ratio is not None else "",
             row.target,
             "" if row.met is None else "met" if row.met else "MISSED",
         )

@@ -82,7 +82,7 @@ def _etl() -> Iterator[Row]:
         (total,) = flow.get_tasks(name="load")
         assert state.result[total].result == expected
 
-    ours, peer = _turns(run, plain_script, repeats=3)
+    ours, peer = _turns(run, plain_script)
     yield against("ETL of a million rows, 20 partitions", ours, peer, 1, 1.05, "plain script")
-    ours, peer = _turns(lambda: run(executor=LocalDaskExecutor("processes", num_workers=2)), fused_pool, repeats=3)
+    ours, peer = _turns(lambda: run(executor=LocalDaskExecutor("processes", num_workers=2)), fused_pool)
     yield against("  on 2 processes", ours, peer, 1, 1.25, "hand-fused pool")
