@@ -12,7 +12,11 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Do what the parent asks; answer with what is printed, if wanted, and ``("returned", value)`` or ``("raised", error)``."""
+    """
+    Do what the parent asks.
+
+    The answer is any number of ``("printed", text)``, then ``("returned", value)`` or ``("raised", error)``.
+    """
     work = sys.stdin.buffer.read()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what the function prints must not mix with the answer

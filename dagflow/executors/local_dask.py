@@ -116,10 +116,8 @@ class LocalDaskExecutor(Executor):
             return fn(*args, **kwargs)
         held = self._holding()
         waited = _futures_in((args, kwargs))
-        if waited:
-            future = self._after(waited, held.pool, fn, args, kwargs)
-        else:
-            future = held.pool.submit(fn, *args, **kwargs)
+        pool = held.pool
+        future = self._after(waited, pool, fn, args, kwargs) if waited else pool.submit(fn, *args, **kwargs)
         future.add_done_callback(held.done.put)
         return future
 

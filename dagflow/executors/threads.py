@@ -68,7 +68,7 @@ class ThreadPool:
                     self._busy.discard(here)
                     future.set_result(value)
                 # A thread that waits for its next job must not keep the last one's values alive.
-                job = future = fn = args = kwargs = value = None  # type: ignore[assignment]
+                job = future = fn = args = kwargs = value = None
         except KeyboardInterrupt:  # ours, and late
             if not self._killed:
                 raise

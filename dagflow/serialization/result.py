@@ -101,7 +101,7 @@ def _made(document: ResultDocument) -> Result:
     if document.type in ("Result", "CustomResult"):
         return Result(location=document.location, **given)
     if document.type == "ConstantResult":
-        return results.ConstantResult(value=None)  # type: ignore[no-any-return]
+        return results.ConstantResult(value=None)
     if document.type == "SecretResult":
         given["secret_task"] = _secret_task(document.location)
     found: Result = getattr(results, document.type)(**given)

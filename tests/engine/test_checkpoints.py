@@ -140,7 +140,7 @@ def test_a_missing_word_in_a_location_fails_the_task(tmp_path: Path) -> None:
 
 def test_a_value_that_cannot_be_written_fails_the_task_and_the_flow_goes_on(tmp_path: Path) -> None:
     with Flow("f", result=LocalResult(dir=str(tmp_path), location="{task_name}")) as flow:
-        bad = task(lambda: (number for number in ()), name="bad")()
+        bad = task(lambda: (number for number in range(1)), name="bad")()
         good = task(lambda: 2, name="good")()
     state = flow.run(context={"checkpointing": True})
 

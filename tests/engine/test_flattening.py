@@ -37,12 +37,11 @@ def whole(xs: Any) -> Any:
 
 @pytest.fixture(params=["local", "threads", "processes", "scripted"])
 def executor(request: pytest.FixtureRequest) -> Any:
-    return {
-        "local": lambda: None,
-        "threads": lambda: LocalDaskExecutor("threads", num_workers=2),
-        "processes": lambda: LocalDaskExecutor("processes", num_workers=1),
-        "scripted": lambda: ScriptedExecutor(seed=4),
-    }[request.param]()
+    if request.param == "local":
+        return None
+    if request.param == "scripted":
+        return ScriptedExecutor(seed=4)
+    return LocalDaskExecutor(request.param, num_workers=2)
 
 
 @pytest.mark.parametrize(

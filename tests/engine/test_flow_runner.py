@@ -184,7 +184,7 @@ def test_a_cached_state_is_checked_and_a_mapped_one_spread_again() -> None:
     with Flow("f") as flow:
         one = task(lambda x: x, name="one").map([1, 2])
         two = seven()
-    known = {one: Mapped(map_states=[Success(result=9), None]), two: Cached(result=8)}
+    known: dict[Task, State] = {one: Mapped(map_states=[Success(result=9), None]), two: Cached(result=8)}
 
     state = FlowRunner(flow).run(task_states=known, return_tasks=[one, two])
 

@@ -95,8 +95,8 @@ def test_a_handler_may_end_a_loop() -> None:
     assert state.message == "enough" and len(state.result) == 2
 
 
-@pytest.mark.parametrize("executor", [None, LocalDaskExecutor("threads"), LocalDaskExecutor("processes", num_workers=1)])
-def test_each_child_loops_for_itself(executor: Any) -> None:
+@pytest.mark.parametrize("scheduler", ["synchronous", "threads", "processes"])
+def test_each_child_loops_for_itself(scheduler: str) -> None:
     @task
     def factorial(n: int) -> Any:
         i, product = context.get("task_loop_count", 1), context.get("task_loop_result", 1)
@@ -107,7 +107,7 @@ def test_each_child_loops_for_itself(executor: Any) -> None:
     with Flow("f") as flow:
         f = factorial.map([3, 5, 0])
 
-    assert flow.run(executor=executor).result[f].result == [6, 120, 1]
+    assert flow.run(executor=LocalDaskExecutor(scheduler, num_workers=1)).result[f].result == [6, 120, 1]
 
 
 # --- with retries ---

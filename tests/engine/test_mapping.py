@@ -46,12 +46,11 @@ def whole(xs: Any) -> Any:
 
 @pytest.fixture(params=["local", "threads", "processes", "scripted"])
 def executor(request: pytest.FixtureRequest) -> Any:
-    return {
-        "local": lambda: None,
-        "threads": lambda: LocalDaskExecutor("threads", num_workers=2),
-        "processes": lambda: LocalDaskExecutor("processes", num_workers=1),
-        "scripted": lambda: ScriptedExecutor(seed=3),
-    }[request.param]()
+    if request.param == "local":
+        return None
+    if request.param == "scripted":
+        return ScriptedExecutor(seed=3)
+    return LocalDaskExecutor(request.param, num_workers=2)
 
 
 def mapped(function: Task, *args: Any, executor: Any = None, **kwargs: Any) -> State:
@@ -144,7 +143,9 @@ def test_a_mapped_dependency_without_a_value_counts_as_an_input() -> None:
 # --- what cannot be mapped over ---
 
 
-@pytest.mark.parametrize("value", [None, 3, {1, 2}, {"a": 1}, iter([1]), object(), 1.5], ids=repr)
+@pytest.mark.parametrize(
+    "value", [None, 3, {1, 2}, {"a": 1}, iter([1]), object(), 1.5], ids=lambda value: type(value).__name__
+)
 def test_what_has_no_items_by_number_fails_the_task_only(value: Any) -> None:
     with Flow("f") as flow:
         one = give.map(give(value))
@@ -288,7 +289,7 @@ def test_a_parents_trigger_is_never_asked_only_its_childrens() -> None:
 
     def trigger(states: Any) -> bool:
         asked.append(context.map_index)
-        return context.map_index != 1
+        return bool(context.map_index != 1)
 
     with Flow("f") as flow:
         one = task(lambda x: x, name="one", trigger=trigger).map([5, 6, 7])

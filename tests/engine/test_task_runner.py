@@ -348,16 +348,17 @@ def test_a_signal_around_the_code_becomes_the_state_too(place: str) -> None:
         raise SKIP("elsewhere")
 
     class Skips(LocalResult):
-        write = skips
+        def write(self, value_: Any, **kwargs: Any) -> Any:
+            return skips()
 
-    options: dict[str, Any] = {
+    options: dict[str, dict[str, Any]] = {
         "task_run_name": {"task_run_name": skips},
         "cache_validator": {"cache_for": timedelta(1), "cache_validator": skips},
         "store": {"result": Skips()},
-    }[place]
+    }
 
     with set_temporary_config({"flows.checkpointing": True}), context(caches={"one": [Cached()]}):
-        state = TaskRunner(task(lambda: 1, name="one", **options)).run()
+        state = TaskRunner(task(lambda: 1, name="one", **options[place])).run()
 
     assert isinstance(state, Skipped) and state.message == "elsewhere"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from dagflow import Flow, context, task
-from dagflow.engine import TaskRunner, timeouts
+from dagflow.engine import TaskRunner
 from dagflow.engine.results import LocalResult
 from dagflow.engine.signals import FAIL, LOOP, PAUSE, RETRY, SKIP, SUCCESS
 from dagflow.engine.state import Failed, Paused, Retrying, Skipped, State, Success, TimedOut
@@ -218,7 +219,7 @@ def test_a_value_in_time_is_written_and_one_too_late_is_not(tmp_path: Any) -> No
 
 @pytest.fixture
 def unstoppable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeouts.sys, "platform", "win32")
+    monkeypatch.setattr(sys, "platform", "win32")
 
 
 def test_a_soft_limit_warns_and_lets_go(unstoppable: None) -> None:

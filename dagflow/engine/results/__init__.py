@@ -6,7 +6,16 @@ Each kind is one module; those for object stores import their client library at 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dagflow.engine.results.azure import AzureResult as AzureResult
+    from dagflow.engine.results.constant import ConstantResult as ConstantResult
+    from dagflow.engine.results.gcs import GCSResult as GCSResult
+    from dagflow.engine.results.local import LocalResult as LocalResult
+    from dagflow.engine.results.prefect import PrefectResult as PrefectResult
+    from dagflow.engine.results.s3 import S3Result as S3Result
+    from dagflow.engine.results.secret import SecretResult as SecretResult
 
 __all__ = [
     "AzureResult",

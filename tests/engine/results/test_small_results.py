@@ -68,8 +68,12 @@ class FakeSecret:
         return "hush"
 
 
+def a_secret() -> Any:
+    return FakeSecret()
+
+
 def test_a_secret_is_asked_again_and_never_written_or_shown() -> None:
-    secret: Any = SecretResult(FakeSecret())
+    secret: Any = SecretResult(a_secret())
 
     assert secret.location == "the secret"
     assert secret.read("the secret").value == "hush"
@@ -78,7 +82,7 @@ def test_a_secret_is_asked_again_and_never_written_or_shown() -> None:
     with pytest.raises(ValueError, match="never stored"):
         secret.write("hush")
     with pytest.raises(ValueError, match="no serializer"):
-        SecretResult(FakeSecret(), serializer=JSONSerializer())
+        SecretResult(a_secret(), serializer=JSONSerializer())
 
 
 FAR = [
