@@ -6,6 +6,7 @@ import os
 import pickle
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -346,3 +347,55 @@ def test_something_that_is_no_executor_is_refused() -> None:
     with pytest.raises(TypeError, match="An executor is an object"):
         flow.run(executor="threads")
     assert flow.run(executor=LocalExecutor).is_successful(), "a class is made an instance of"
+
+
+def test_the_same_call_submitted_twice_is_made_twice_and_waited_for_twice_once(
+    executor: Executor, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+
+    def note(x: int) -> int:
+        with log.open("a") as file:
+            file.write("x")
+        return x
+
+    with executor.start():
+        first, second = executor.submit(note, 1), executor.submit(note, 1)
+        both = executor.submit(lambda values: sum(values), [first, first])
+
+        assert executor.wait([first, first, second, both]) == [1, 1, 1, 2]
+
+    assert log.read_text() == "xx"
+
+
+@pytest.mark.parametrize("base", [LocalDaskExecutor, ScriptedExecutor])
+def test_work_is_named_for_dashboards(base: Any) -> None:
+    named: list[Any] = []
+
+    class Naming(base):
+        def submit(self, fn: Any, *args: Any, extra_context: Any = None, **kwargs: Any) -> Any:
+            named.append(extra_context)
+            return super().submit(fn, *args, extra_context=extra_context, **kwargs)
+
+    @task(tags=["gpu"])
+    def work(x: int) -> int:
+        return x
+
+    with Flow("names") as flow:
+        work.map([1])
+        work(2)
+    flow.run(executor=Naming())
+
+    assert {(one["task_name"], tuple(one["task_tags"]), one["task_index"]) for one in named} == {
+        ("work", ("gpu",), 0),
+        ("work", ("gpu",), None),
+    }
+
+
+def test_a_pool_waits_for_its_work_when_all_went_well() -> None:
+    done = threading.Event()
+    executor = LocalDaskExecutor("threads", num_workers=1)
+    with executor.start():
+        executor.submit(done.set)
+
+    assert done.is_set() and executor.parallelism == 1
