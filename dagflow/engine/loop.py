@@ -367,7 +367,7 @@ class Loop:
         out: list[Any] = []
         lost, self._undeliverable = self._undeliverable, []
         for index, children, error in lost:
-            out += self._lost(index, children, error)
+            out += self._lost(index, children, error, "could not be sent")
         if lost:
             return out
         if not self._flights:
@@ -383,7 +383,7 @@ class Loop:
         try:
             states = self.executor.wait(future)
         except Exception as error:
-            return self._lost(index, children, error)
+            return self._lost(index, children, error, "was lost")
         if self.executor.remote:
             states = self._unchained(states, children)
         if self._watcher is not None:
@@ -404,7 +404,7 @@ class Loop:
                 self._answers[follower, child] = state
         return [chain[0][1] for chain in chains]
 
-    def _lost(self, index: int, children: list[int] | None, error: Exception) -> list[Any]:
+    def _lost(self, index: int, children: list[int] | None, error: Exception, how: str) -> list[Any]:
         """Deal with runs that never came back: a batch is split so that only the culprit fails."""
         if self.scope.raises:
             raise error
@@ -415,10 +415,10 @@ class Loop:
         culprit = children[0] if children else None
         known = self.progress.known_state(index, culprit)
         run = self._bare_run(index, culprit, known)
-        self.scope.logger.error("Task '%s': the run was lost: %r", run.full_name, error)
+        self.scope.logger.error("Task '%s': the run %s: %r", run.full_name, how, error)
         token = push_layer(run)
         try:
-            state: State = announce(run, known or Pending(), Failed(f"The task run was lost: {error!r}", result=error))
+            state: State = announce(run, known or Pending(), Failed(f"The task run {how}: {error}", result=error))
             if not run.ended:
                 count = getattr(known, "run_count", 0) + 1
                 state = announce(run, state, retry_state(run.task, state, count, self._clock.now()))

@@ -59,8 +59,7 @@ class Post:
     ) -> Any:
         """Send runs of one step; raises what pickling raises, naming the variable at fault where it can."""
         if not self._scope_published:
-            self._executor.publish(f"{self._prefix}/scope", self._scope)
-            self._scope_published = True
+            self._publish_scope()
         task, slug = pairs[0][0].task, pairs[0][0].slug
         steps: list[tuple[int, str, str | None, list[str]]] = [(index, self._key_of(index, task), slug, [])]
         steps += [(link.step, self._key_of(link.step, link.task), link.slug, link.keys) for link in chain]
@@ -69,6 +68,25 @@ class Post:
             for place, (run, upstream) in enumerate(pairs)
         ]
         return self._executor.submit(run_posted, f"{self._prefix}/scope", steps, items, extra_context=about)
+
+    def _publish_scope(self) -> None:
+        try:
+            self._executor.publish(f"{self._prefix}/scope", self._scope)
+        except Exception as error:
+            raise TypeError(
+                f"The context of the run cannot be sent to another process: {self._unpicklable_key(error)}. "
+                "Make such a thing inside the task."
+            ) from error
+        self._scope_published = True
+
+    def _unpicklable_key(self, error: Exception) -> str:
+        """Return words that name the key of the context that does not pickle, else the error itself."""
+        for key, value in self._scope.__getstate__()["layer"].items():
+            try:
+                dumps(value)
+            except Exception as reason:
+                return f"its key {key!r} holds a {type(value).__name__} that does not pickle ({reason})"
+        return str(error)
 
     def _key_of(self, index: int, task: Task) -> str:
         """Return the key under which a task is published, publishing it when it is not."""

@@ -262,6 +262,19 @@ def test_a_closure_that_does_not_pickle_is_named() -> None:
     assert "'guard'" in str(state.result[g].result) and "guarded" in str(state.result[g].result)
 
 
+def test_a_context_that_does_not_pickle_is_named_by_its_key() -> None:
+    @task
+    def work() -> int:
+        return 1
+
+    with Flow("context") as flow:
+        w = work()
+
+    state = flow.run(executor=LocalDaskExecutor("processes", num_workers=1), context={"guard": threading.Lock()})
+
+    assert "its key 'guard' holds a lock" in state.result[w].message
+
+
 def test_threads_run_side_by_side_and_processes_elsewhere() -> None:
     barrier = threading.Barrier(3, timeout=20)
 
