@@ -100,7 +100,7 @@ def not_all_skipped(upstream_states: Upstream) -> bool:
     if all(state.is_skipped() for state in states):
         from dagflow.engine.signals import SKIP
 
-        raise SKIP("All upstream tasks were skipped.")
+        raise SKIP("All upstream tasks were skipped.", result=None)
     if not all(state.is_successful() for state in states):
         _refuse("not_all_skipped", "some of the upstream tasks failed")
     return True

@@ -145,3 +145,10 @@ def test_a_manual_task_pauses_and_goes_on_when_resumed() -> None:
 
     assert isinstance(paused.result[m], Paused) and paused.is_running()
     assert resumed.result[m].result == 1
+
+
+def test_a_task_whose_upstreams_were_all_skipped_hands_on_nothing() -> None:
+    with pytest.raises(SKIP) as raised:
+        triggers.not_all_skipped({Edge(Task("a"), Task("b")): Skipped()})
+
+    assert raised.value.state.result is None

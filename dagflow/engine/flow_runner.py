@@ -120,7 +120,9 @@ class FlowRunner:
     def _scope(
         self, keys: dict[str, Any], parameters: Any, handlers: Any, task_contexts: Any
     ) -> RunScope:
-        values = {**(keys.get("parameters") or {}), **(parameters or {})}
+        # Defaults are in the context too: templates and validators read parameters there.
+        defaults = {parameter.name: parameter.default for parameter in self.flow.parameters() if not parameter.required}
+        values = {**defaults, **(keys.get("parameters") or {}), **(parameters or {})}
         return RunScope(
             self.flow.name,
             parameters=values,

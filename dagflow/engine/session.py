@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from dagflow.configuration import config
 from dagflow.core.blame import user_location
 from dagflow.core.options import checked_executor, checked_handlers, checked_schedule
+from dagflow.engine.base_state import utc
 from dagflow.engine.clock import Clock
 from dagflow.engine.display import display_for
 from dagflow.engine.run_context import new_id
-from dagflow.engine.state import Cached, Mapped, Paused, Resume, State
+from dagflow.engine.state import Cached, Mapped, Paused, Pending, Resume, Scheduled, State
 from dagflow.exceptions import ParameterError, near_match
 from dagflow.utilities.context import context, current_layer
 from dagflow.utilities.logging import get_logger
@@ -76,10 +77,11 @@ def run_flow(
         keys = _keys(given, names, event)
         keys["parameters"] = {**defaults, **given["parameters"]}
         keys["caches"] = _caches()
-        _wait_for(event, clock)
+        start = options.pop("state", None) or Scheduled(start_time=clock.now() if event is None else event.start_time)
+        _wait_for(start, clock)
         # A frame of our own here would be one more between the user's script and the user's function.
         try:
-            state = runner.run(parameters=values, context=keys, return_tasks=flow._graph, **options)
+            state = runner.run(parameters=values, context=keys, return_tasks=flow._graph, state=start, **options)
         finally:
             if display is not None:
                 display.close()
@@ -88,8 +90,8 @@ def run_flow(
         if approvals.closed is not None:
             raise approvals.closed
         _keep_caches(state, keys["caches"], clock.now())
-        options.pop("state", None)
         options.pop("task_states", None)
+        _complete(state, flow)
     return state
 
 
@@ -212,13 +214,20 @@ def _events(flow: Flow, scheduled: bool, clock: Any) -> Iterator[Any]:
         )
 
 
-def _wait_for(event: Any, clock: Any) -> None:
-    if event is None:
+def _wait_for(start: State, clock: Any) -> None:
+    due = start.due() if isinstance(start, Scheduled) else None
+    if due is None:
         return
-    seconds = event.start_time.timestamp() - clock.now()
+    seconds = due - clock.now()
     if seconds > 0:
-        get_logger("Flow").info("Waiting for the next scheduled run at %s.", event.start_time)
+        get_logger("Flow").info("Waiting for the next scheduled run at %s.", utc(due))
         clock.sleep(seconds)
+
+
+def _complete(state: State | None, flow: Flow) -> None:
+    """Let a run that ended before its tasks had their turn say so of each, so that every task can be looked up."""
+    if state is not None and state.result is None:
+        state.result = {task: Pending("Task not run.") for task in flow._graph}
 
 
 # --- caches ----------------------------------------------------------------------------------------------------
