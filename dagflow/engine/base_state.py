@@ -71,6 +71,7 @@ class State:
 
     Two states are equal when their type, result and public attributes are; message and context do not count.
 
+    >>> from dagflow.engine.state import Failed, Success
     >>> Success("done", result=1) == Success("also done", result=1)
     True
     >>> Failed("no luck")
