@@ -385,7 +385,7 @@ def test_the_same_call_submitted_twice_is_made_twice_and_waited_for_twice_once(
 def test_work_is_named_for_dashboards(base: Any) -> None:
     named: list[Any] = []
 
-    class Naming(base):
+    class Naming(base):  # type: ignore[misc]
         def submit(self, fn: Any, *args: Any, extra_context: Any = None, **kwargs: Any) -> Any:
             named.append(extra_context)
             return super().submit(fn, *args, extra_context=extra_context, **kwargs)
