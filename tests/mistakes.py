@@ -127,7 +127,7 @@ BUILDING: list[Row] = [
         TypeError,
         ["cannot map over 5", "unmapped("],
     ),
-    ("apply_map of a task", "with flow:\n  apply_map(add, [1])  # here", TypeError, ["<Task: add>", ".map("]),
+    ("apply_map of a value", "with flow:\n  apply_map([1], add)  # here", TypeError, ["found [1]", "takes a function"]),
     (
         "one upstream task without a list",
         "with flow:\n  add(1, upstream_tasks=one)  # here",

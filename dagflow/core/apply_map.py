@@ -27,7 +27,7 @@ def apply_map(func: Callable[..., Any], *args: Any, flow: Flow | None = None, **
     Map the graph that *func* builds over the arguments.
 
     Args:
-        func: called once with tasks that stand for single items; what it returns is returned.
+        func: a function or task, called once with tasks that stand for single items; what it returns is returned.
         *args: tasks, sequences or annotated values; wrap in ``unmapped`` what every item shares.
         flow: default is the open flow; when given, *func* receives it as ``flow=``.
 
@@ -40,10 +40,9 @@ def apply_map(func: Callable[..., Any], *args: Any, flow: Flow | None = None, **
         raise ValueError(
             f"apply_map needs a flow{user_location()}: call it inside `with Flow(...)`, or give flow=."
         )
-    if not callable(func) or isinstance(func, Task):
+    if not callable(func):
         raise TypeError(
-            f"apply_map takes a function that builds a graph, found {func!r}{user_location()}."
-            + (" To map a single task, write task.map(...)." if isinstance(func, Task) else "")
+            f"apply_map takes a function that builds a graph, or a task, found {func!r}{user_location()}."
         )
     for value in (*args, *kwargs.values()):
         _check_argument(value)

@@ -82,9 +82,11 @@ class Edge:
         return hash(self._fields())
 
     def __repr__(self) -> str:
-        key = f" (key={self.key})" if self.key else ""
+        marks = [f"key={self.key}"] if self.key else []
+        marks += [name for name in ("mapped", "flattened") if getattr(self, name)]
+        told = f" ({', '.join(marks)})" if marks else ""
         first, last = (getattr(end, "name", end) for end in (self.upstream_task, self.downstream_task))
-        return f"<Edge{key}: {first} to {last}>"
+        return f"<Edge{told}: {first} to {last}>"
 
 
 def _bare(end: Any) -> Any:

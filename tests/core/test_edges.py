@@ -175,3 +175,12 @@ def test_a_key_must_name_an_argument(key: Any) -> None:
         Edge(Task("a"), Task("b"), key)
     with pytest.raises(ValueError, match="identifier"):
         Flow("f").add_edge(Task("a"), Task("b"), key)
+
+
+def test_an_edge_shows_how_its_value_travels() -> None:
+    first, last = Task("first"), Task("last")
+
+    assert repr(Edge(first, last)) == "<Edge: first to last>"
+    assert repr(Edge(first, last, key="x", mapped=True, flattened=True)) == (
+        "<Edge (key=x, mapped, flattened): first to last>"
+    )
