@@ -170,13 +170,20 @@ def checked_retries(max_retries: int | None, delay: Any, name: str) -> tuple[int
             f"Task {name!r} has a retry_delay but no retries{user_location()}. Give max_retries as well."
         )
     if retries > 0 and delay is None:
-        if not defaults.retry_delay:
+        delay = _default_delay(defaults.retry_delay)
+        if delay is None:
             raise ValueError(
                 f"Task {name!r} has max_retries={retries} but no delay{user_location()}. "
                 "Give retry_delay=datetime.timedelta(...)."
             )
-        delay = datetime.timedelta(seconds=defaults.retry_delay)
     return retries, delay
+
+
+def _default_delay(setting: Any) -> datetime.timedelta | None:
+    """Return the configured delay; settings that were loaded hold a timedelta, those set by code may hold seconds."""
+    if setting is None or setting is False:
+        return None
+    return setting if isinstance(setting, datetime.timedelta) else datetime.timedelta(seconds=setting)
 
 
 def _check_delay(delay: Any, name: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dagflow.engine.gates import ask_trigger
-from dagflow.engine.notify import announce
+from dagflow.engine.notify import announce, log_end
 from dagflow.engine.settle import cached_state, retry_state
 from dagflow.engine.signals import ENDRUN, PrefectStateSignal
 from dagflow.engine.state import (
@@ -101,9 +101,7 @@ def attempt(run: TaskRun, upstream: dict[Edge, State] | None = None) -> State:
     if known is not None:
         _remember_attempt(state, known)
     if scope.logs:
-        scope.logger.info(
-            "Task '%s': Finished task run for task with final state: '%s'", run.full_name, type(state).__name__
-        )
+        log_end(run, state)
     return state
 
 

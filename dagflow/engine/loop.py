@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dagflow.engine.attempt import attempt, attempt_all
-from dagflow.engine.notify import announce
+from dagflow.engine.notify import announce, log_end
 from dagflow.engine.plan import GO_ON_SUCCESS
 from dagflow.engine.progress import Progress, Settle, Submit, WakeAt, looks_up
 from dagflow.engine.remote import Link, Post
@@ -193,6 +193,8 @@ class Loop:
             state = announce(run, one.old or Pending(), one.state)
         finally:
             pop_layer(token)
+        if self.scope.logs and not state.is_mapped():
+            log_end(run, state)
         if self._watcher is not None:
             width = len(state.map_states) if state.is_mapped() else None  # type: ignore[attr-defined]
             if width is not None and one.child is None:

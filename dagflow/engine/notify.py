@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from dagflow.engine.signals import ENDRUN, PrefectStateSignal
 from dagflow.engine.state import Failed, State
+from dagflow.utilities.context import pop_layer, push_layer
 from dagflow.utilities.logging import get_logger
 
 if TYPE_CHECKING:
     from dagflow.engine.run_context import TaskRun
 
-__all__ = ["announce", "call_handlers"]
+__all__ = ["announce", "call_handlers", "log_end"]
 
 
 def announce(run: TaskRun, old: State, new: State) -> State:
@@ -35,6 +36,17 @@ def announce(run: TaskRun, old: State, new: State) -> State:
     if scope.handlers and not run.ended:
         new, run.ended = call_handlers(scope.handlers, _runner_of(run), old, new, raises=scope.raises)
     return new
+
+
+def log_end(run: TaskRun, state: State) -> None:
+    """Write how a task run ended, in its own context, so that the record carries its names."""
+    token = push_layer(run)
+    try:
+        run.scope.logger.info(
+            "Task '%s': Finished task run for task with final state: '%s'", run.full_name, type(state).__name__
+        )
+    finally:
+        pop_layer(token)
 
 
 def _runner_of(run: TaskRun) -> Any:

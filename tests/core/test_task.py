@@ -105,6 +105,14 @@ def test_configured_retries_are_the_default_and_zero_overrides_them() -> None:
     assert (none.max_retries, none.retry_delay) == (0, None)
 
 
+@pytest.mark.parametrize("setting", [0, 0.5, timedelta(seconds=3)])
+def test_a_configured_delay_may_be_seconds_or_what_loading_makes_of_them(setting: Any) -> None:
+    with set_temporary_config({"tasks.defaults.max_retries": 1, "tasks.defaults.retry_delay": setting}):
+        delay = Task().retry_delay
+
+    assert delay == (setting if isinstance(setting, timedelta) else timedelta(seconds=setting))
+
+
 def test_configured_retries_without_a_delay_are_refused() -> None:
     with set_temporary_config({"tasks.defaults.max_retries": 3}), pytest.raises(ValueError, match="no delay"):
         Task()

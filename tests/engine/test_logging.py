@@ -11,6 +11,7 @@ import pytest
 from dagflow import Flow, context, task
 from dagflow.engine.signals import FAIL
 from dagflow.executors import LocalDaskExecutor
+from dagflow.utilities.logging import temporary_logger_config
 from tests.engine.record import Waits
 
 
@@ -119,3 +120,33 @@ def test_a_level_above_info_keeps_the_start_and_end_of_tasks_out(lines: pytest.L
     run(lambda: 1)
 
     assert lines.records == []
+
+
+def test_a_task_that_is_held_back_says_so_too(lines: pytest.LogCaptureFixture) -> None:
+    with Flow("held back") as flow:
+        broken = task(lambda: 1 / 0, name="broken")()
+        task(lambda x: x, name="waits")(broken)
+
+    flow.run()
+
+    assert "Task 'waits': Finished task run for task with final state: 'TriggerFailed'" in found(
+        lines, "dagflow.TaskRunner", logging.INFO
+    )
+
+
+def test_the_lines_of_a_task_carry_its_name() -> None:
+    seen: list[tuple[str, str | None]] = []
+
+    class Names(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append((record.getMessage().split(": ")[-1], context.get("task_name")))
+
+    logger, names = logging.getLogger("dagflow.TaskRunner"), Names(logging.INFO)
+    logger.addHandler(names)
+    try:
+        with temporary_logger_config(level="INFO"):
+            run(lambda: 1)
+    finally:
+        logger.removeHandler(names)
+
+    assert seen == [("Starting task run...", "one"), ("'Success'", "one")]
