@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
-from dagflow.engine.state import Cancelled, Failed, Mapped, Running, State, Success
-
-if TYPE_CHECKING:
-    from dagflow.core.task import Task
+from dagflow.engine.state import Cancelled, Failed, Mapped, Pending, Running, State, Success
 
 __all__ = ["flow_outcome", "leaves"]
 
 
 def leaves(states: Iterable[State]) -> Iterable[State]:
     """Yield the states, children in place of mapped ones; a child that is not known yet is ``Pending``."""
-    from dagflow.engine.state import Pending
-
     for state in states:
         if isinstance(state, Mapped):
             yield state
@@ -46,8 +40,3 @@ def flow_outcome(terminal: Iterable[State], reference: Iterable[State]) -> State
 def cancelled_among(reference: Iterable[State]) -> bool:
     """Tell whether a reference task was cancelled, which a plain success would hide."""
     return any(isinstance(state, Cancelled) for state in leaves(reference))
-
-
-def task_names(tasks: Iterable[Task]) -> str:
-    """Return names for a message."""
-    return ", ".join(repr(task.name) for task in tasks)

@@ -30,13 +30,17 @@ def _needed(task: Task, name: str, value: str | Path | None) -> Path:
     return Path(value)
 
 
-class Copy(Task):
-    """Copy a file or a whole folder and return the path of the copy."""
+class _FromTo(Task):
+    """What goes from one path to another; both may be given now or when the task is called."""
 
     def __init__(self, source_path: str | Path = "", target_path: str | Path = "", **kwargs: Any) -> None:
         self.source_path = source_path
         self.target_path = target_path
         super().__init__(**kwargs)
+
+
+class Copy(_FromTo):
+    """Copy a file or a whole folder and return the path of the copy."""
 
     @defaults_from_attrs("source_path", "target_path")
     def run(self, source_path: str | Path = "", target_path: str | Path = "") -> Path:
@@ -46,13 +50,8 @@ class Copy(Task):
         return Path(shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target))
 
 
-class Move(Task):
+class Move(_FromTo):
     """Move a file or folder and return its new path."""
-
-    def __init__(self, source_path: str | Path = "", target_path: str | Path = "", **kwargs: Any) -> None:
-        self.source_path = source_path
-        self.target_path = target_path
-        super().__init__(**kwargs)
 
     @defaults_from_attrs("source_path", "target_path")
     def run(self, source_path: str | Path = "", target_path: str | Path = "") -> Path:

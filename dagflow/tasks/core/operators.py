@@ -126,17 +126,21 @@ class Not(Task):
         return not x
 
 
-class GetItem(Task):
+class _WithDefault(Task):
+    """A task that looks something up and may have a default for what is missing."""
+
+    def __init__(self, default: Any = NoDefault, **kwargs: Any) -> None:
+        self.default = default
+        super().__init__(**kwargs)
+
+
+class GetItem(_WithDefault):
     """
     ``task_result[key]``
 
     Args:
         default: what to return when the key is missing; default is to fail.
     """
-
-    def __init__(self, default: Any = NoDefault, **kwargs: Any) -> None:
-        self.default = default
-        super().__init__(**kwargs)
 
     def run(self, task_result: Any, key: Any, default: Any = NoDefault) -> Any:
         """
@@ -154,17 +158,13 @@ class GetItem(Task):
             return default
 
 
-class GetAttr(Task):
+class GetAttr(_WithDefault):
     """
     ``task_result.attr``; a dotted name goes deeper.
 
     Args:
         default: what to return when the attribute is missing; default is to fail.
     """
-
-    def __init__(self, default: Any = NoDefault, **kwargs: Any) -> None:
-        self.default = default
-        super().__init__(**kwargs)
 
     def run(self, task_result: Any, attr: str, default: Any = NoDefault) -> Any:
         """
