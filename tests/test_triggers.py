@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dagflow import triggers
+from dagflow.core.annotations import unmapped
 from dagflow.core.edge import Edge
 from dagflow.core.flow import Flow
 from dagflow.core.task import Task
@@ -25,6 +26,7 @@ from dagflow.engine.state import (
     Success,
     TriggerFailed,
 )
+from dagflow.tasks.control_flow import merge
 from dagflow.utilities.context import context
 from dagflow.utilities.tasks import task
 
@@ -152,3 +154,36 @@ def test_a_task_whose_upstreams_were_all_skipped_hands_on_nothing() -> None:
         triggers.not_all_skipped({Edge(Task("a"), Task("b")): Skipped()})
 
     assert raised.value.state.result is None
+
+
+def test_a_value_bound_to_an_argument_counts_as_an_upstream_task_that_succeeded() -> None:
+    @task(trigger=triggers.all_failed)
+    def all_failed(x: Any) -> str:
+        return "ran"
+
+    @task(trigger=triggers.any_successful)
+    def any_successful(x: Any) -> str:
+        return "ran"
+
+    with Flow("constants") as flow:
+        broken = task(lambda: 1 / 0, name="broken")()
+        refused = all_failed(1, upstream_tasks=[broken])
+        free = any_successful(1, upstream_tasks=[broken])
+        child = any_successful.map([2], upstream_tasks=[unmapped(broken)])
+
+    state = flow.run()
+
+    assert type(state.result[refused]) is TriggerFailed
+    assert state.result[free].result == "ran"
+    assert state.result[child].result == ["ran"]
+
+
+def test_a_merge_falls_back_on_a_value() -> None:
+    @task
+    def skips() -> None:
+        raise SKIP("not today")
+
+    with Flow("fallback") as flow:
+        merged = merge(skips(), "default")
+
+    assert flow.run().result[merged].result == "default"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dagflow.core.edge import Edge
     from dagflow.core.flow import Flow
     from dagflow.core.task import Task
+    from dagflow.engine.state import State
 
 __all__ = ["Plan", "RunKey", "Step", "compile_plan"]
 
@@ -90,6 +91,19 @@ class Plan:
         self.constants = constants
         self.terminal = terminal
         self.reference = reference
+
+    def constant_states(self, task: Task) -> dict[Edge, State]:
+        """Return the values bound to arguments of *task* as triggers see them: as upstream tasks that succeeded."""
+        if task not in self.constants:  # a defaultdict: asking for the item would add it
+            return {}
+        from dagflow.core.edge import Edge
+        from dagflow.engine.state import Success
+        from dagflow.tasks.core.constants import Constant
+
+        return {
+            Edge(Constant(value), task, key): Success("Constant.", result=value)
+            for key, value in self.constants[task].items()
+        }
 
     def lineage(self) -> dict[Task, tuple[Task, ...]]:
         """Return each task's upstream tasks."""

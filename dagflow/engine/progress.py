@@ -239,14 +239,15 @@ class Progress:
         return spread.states[child] or spread.seeds[child]
 
     def upstream(self, step: int, child: int | None) -> dict[Edge, State]:
-        """Return what a run sees upstream, by edge."""
+        """Return what a run sees upstream, by edge; values bound to its arguments are there as successes."""
         node = self._steps[step]
+        found = self.plan.constant_states(node.task)
         if child is None:
-            return {edge: self._state(source) for edge, source in zip(node.edges, node.sources, strict=True)}
-        return {
-            edge: _seen_by_child(edge, column, child)
-            for edge, column in zip(node.edges, self._spreads[step].columns, strict=True)
-        }
+            found.update({edge: self._state(source) for edge, source in zip(node.edges, node.sources, strict=True)})
+            return found
+        for edge, column in zip(node.edges, self._spreads[step].columns, strict=True):
+            found[edge] = _seen_by_child(edge, column, child)
+        return found
 
     def inputs(self, step: int, packed: bool = False) -> dict[str, Any]:
         """Return the upstream values of a plain step, by argument; *packed* leaves them in the bytes they came in."""
