@@ -118,9 +118,9 @@ def compile_plan(flow: Flow) -> Plan:
     Raises:
         CycleError: when its tasks wait for each other.
     """
-    order = flow.sorted_tasks()
-    reference = flow.reference_tasks()
     with _collector_paused():
+        order = flow.sorted_tasks()
+        reference = flow.reference_tasks()
         place = {task: index for index, task in enumerate(order)}
         steps = _linked_steps(flow, order, place)
         terminal = [step.index for step in steps if not step.followers]
