@@ -15,6 +15,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+from dagflow.utilities.logging import uninterruptible
+
 __all__ = ["ThreadPool"]
 
 _STOP: Any = None
@@ -99,7 +101,7 @@ class ThreadPool:
                 _warn_of(left)
                 return
             for thread in left:
-                if thread.ident in self._busy:
+                if thread.ident in self._busy and thread.ident not in uninterruptible:
                     _interrupt(thread.ident)
             left[0].join(_PAUSE)
 

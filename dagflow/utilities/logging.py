@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
@@ -46,6 +47,10 @@ class ContextFilter(logging.Filter):
         return True
 
 
+uninterruptible: set[int] = set()
+"""Threads that hold the lock of a handler; a pool that interrupts its threads leaves these alone for the moment."""
+
+
 class StdoutHandler(logging.StreamHandler[TextIO]):
     """Write to whatever ``sys.stdout`` is when the record is emitted, so that capturing and redirecting work."""
 
@@ -57,6 +62,15 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
         """Standard output as it is now; behind a task's captured prints, the real one."""
         real: TextIO = getattr(sys.stdout, "behind_task_prints", sys.stdout)
         return real
+
+    def handle(self, record: logging.LogRecord) -> Any:
+        """Handle *record* where no interruption reaches this thread: one that came with the lock held would keep it."""
+        here = threading.get_ident()
+        uninterruptible.add(here)
+        try:
+            return super().handle(record)
+        finally:
+            uninterruptible.discard(here)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write *record*; a process without standard output drops it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -155,3 +156,18 @@ def test_what_cannot_be_interrupted_is_left_behind_with_a_warning(
     release.set()
     with pytest.raises(KeyboardInterrupt):
         future.result(timeout=20)
+
+
+def test_a_thread_is_not_interrupted_while_it_holds_the_lock_of_a_log_handler() -> None:
+    from dagflow.utilities.logging import StdoutHandler, uninterruptible
+
+    seen = []
+
+    class Handler(StdoutHandler):
+        def emit(self, record: object) -> None:
+            seen.append(threading.get_ident() in uninterruptible)
+
+    record = logging.LogRecord("dagflow", logging.INFO, __file__, 1, "words", (), None)
+    Handler().handle(record)
+
+    assert seen == [True] and threading.get_ident() not in uninterruptible
