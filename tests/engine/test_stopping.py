@@ -171,3 +171,41 @@ def test_a_thread_is_not_interrupted_while_it_holds_the_lock_of_a_log_handler() 
     Handler().handle(record)
 
     assert seen == [True] and threading.get_ident() not in uninterruptible
+
+
+CHATTY = """
+import os, signal, sys, threading, time
+from dagflow import Flow, context, task
+from dagflow.executors import LocalDaskExecutor
+
+started = threading.Event()
+
+@task
+def chatty(x):
+    started.set()
+    while True:
+        context.logger.info("x")
+
+def interrupt():
+    started.wait()
+    time.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGINT)
+
+with Flow("f") as flow:
+    chatty.map(list(range(100)))
+threading.Thread(target=interrupt, daemon=True).start()
+try:
+    flow.run(executor=LocalDaskExecutor("threads", num_workers=4))
+except KeyboardInterrupt:
+    sys.exit(3)
+"""
+
+
+def test_ctrl_c_ends_threads_that_log_all_the_time(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(CHATTY)
+
+    with (tmp_path / "out").open("w") as out:
+        ended = subprocess.run([sys.executable, str(script)], stdout=out, stderr=subprocess.PIPE, timeout=30)
+
+    assert ended.returncode == 3, ended.stderr
