@@ -15,12 +15,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import building, engine, pools
+from benchmarks import building, cluster, engine, pools
 from benchmarks.flows import layered, mapped, work
 from benchmarks.measure import Row, cpu_seconds, micro, rst_table, table
 from dagflow import Flow
 
-PARTS = {"engine": engine.rows, "building": building.rows, "pools": pools.rows}
+PARTS = {"engine": engine.rows, "building": building.rows, "pools": pools.rows, "dask": cluster.rows}
 
 
 def prefect_rows(python: str) -> Iterator[Row]:
@@ -52,6 +52,8 @@ def main() -> int:
     rows = [row for name in arguments.only or PARTS for row in PARTS[name]()]
     if arguments.prefect:
         rows += prefect_rows(arguments.prefect)
+        if "dask" in (arguments.only or PARTS):
+            rows += cluster.prefect_rows(arguments.prefect)
     print(rst_table(rows) if arguments.rst else table(rows))
     missed = sum(row.met is False for row in rows)
     print(f"\n{missed} of {sum(row.met is not None for row in rows)} targets missed", file=sys.stderr)
