@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
-from distributed import Client, Security, rpc
+from distributed import Client, rpc
 from distributed.protocol.pickle import dumps
 
 ROOT = Path(__file__).parent.parent
@@ -42,7 +42,7 @@ class RunningCluster:
     Args:
         folder: where the processes keep what they write, their logs among it.
         nanny: whether a nanny starts each worker and starts it again when it dies.
-        security: certificates for TLS.
+        security: a ``Security.temporary()``, for TLS.
         environment: variables for the scheduler and the workers.
     """
 
@@ -51,7 +51,7 @@ class RunningCluster:
         folder: Path,
         *,
         nanny: bool = False,
-        security: Security | None = None,
+        security: Any = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
@@ -213,7 +213,8 @@ class RunningCluster:
 
     async def _asking(self, question: str, arguments: dict[str, Any]) -> Any:
         connection = self.security.get_connection_args("client") if self.security else {}
-        async with rpc(self.address, timeout=5, connection_args=connection) as scheduler:
+        connect: Any = rpc
+        async with connect(self.address, timeout=5, connection_args=connection) as scheduler:
             return await getattr(scheduler, question)(**arguments)
 
 
@@ -231,7 +232,7 @@ def running_cluster(
     nthreads: int = 1,
     nanny: bool = False,
     resources: list[Mapping[str, float] | None] | None = None,
-    security: Security | None = None,
+    security: Any = None,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[RunningCluster]:
     """
@@ -273,7 +274,7 @@ def wait_until_gone(pid: int, seconds: float = 20) -> None:
     wait_until(partial(is_gone, pid), seconds)
 
 
-def _tls_options(folder: Path, security: Security | None) -> list[str]:
+def _tls_options(folder: Path, security: Any) -> list[str]:
     """Write the certificates of ``Security.temporary()`` to files; return the options that name them."""
     if security is None:
         return []
