@@ -167,6 +167,10 @@ class RunningCluster:
                 return int(child.pid)
         raise ProcessLookupError(f"The nanny {process.pid} has no worker at present.")
 
+    def worker_of(self, pid: int) -> int:
+        """Return the number of the worker that runs tasks in process *pid*."""
+        return next(number for number in self.living() if self.worker_pid(number) == pid)
+
     def worker_pids(self) -> list[int]:
         """Return the processes in which the living workers run tasks."""
         return [self.worker_pid(number) for number in self.living()]

@@ -28,7 +28,7 @@ class Kind(NamedTuple):
     large: bool = False
     checkpointed: bool = False
     barrier: bool = False
-    """Whether the second stage also waits for a number made from all of the first, so that children cannot run ahead."""
+    """Whether the second stage also waits for a number made of all of the first, so that no child runs ahead."""
 
     @property
     def may_run_again(self) -> bool:

@@ -24,13 +24,14 @@ class Witness:
 
     Attributes:
         warnings: what was logged at WARNING or above during the run.
+        successes: how many arrived for each step.
     """
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
+        self.successes: Counter[int] = Counter()
         self._plan: Any = None
         self._arrived: dict[tuple[int, float | None], float] = {}
-        self._successes: Counter[int] = Counter()
 
     @property
     def runner(self) -> type[FlowRunner]:
@@ -72,7 +73,7 @@ class Witness:
 
     def finished(self, step: int, child: int | None, state: State) -> None:
         if state.is_successful():
-            self._successes[step] += 1
+            self.successes[step] += 1
             self._arrived.setdefault((step, state.run_started), time.time())
 
     def children_finished(self, step: int, states: Sequence[State]) -> None:
@@ -109,7 +110,7 @@ class Witness:
     def replaced(self, flow: Flow, state: State) -> int:
         """Return how many successes arrived beyond one for each run."""
         wanted = Counter(step for _, step, one in self._runs(flow, state))
-        return sum(max(0, count - wanted[step]) for step, count in self._successes.items())
+        return sum(max(0, count - wanted[step]) for step, count in self.successes.items())
 
     def unannounced(self, runs: list[str]) -> list[str]:
         """Return those of *runs* that no warning names."""

@@ -1,0 +1,112 @@
+"""Scripts that run flows on Dask: Ctrl-C, and no ``if __name__ == "__main__"``."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.clusters import RunningCluster, running_cluster, wait_until
+
+SCRIPT = """
+import os, time
+from dagflow import Flow, task
+from dagflow.executors import DaskExecutor
+
+@task
+def nap(x):
+    open(os.path.join({folder!r}, str(os.getpid())), "w").close()
+    time.sleep(0.005)
+    return x
+
+with Flow("naps") as flow:
+    naps = nap.map(list(range({width})))
+state = flow.run(executor={executor})
+print(sum(state.result[naps].result), flush=True)
+"""
+OWN = "DaskExecutor(cluster_kwargs=dict(n_workers=2, threads_per_worker=1, dashboard_address=':0'))"
+MARK = "DAGFLOW_TEST_MARK"
+"""A variable that the processes of a script inherit, so that they are found again."""
+
+
+class Script:
+    """A script in a process of its own."""
+
+    def __init__(self, folder: Path, executor: str, width: int) -> None:
+        self.marks = folder / "marks"
+        self.marks.mkdir()
+        self.mark = uuid.uuid4().hex
+        path = folder / "script.py"
+        path.write_text(SCRIPT.format(folder=str(self.marks), width=width, executor=executor))
+        self.process = subprocess.Popen(
+            ["env", f"{MARK}={self.mark}", sys.executable, str(path)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder,
+        )  # fmt: skip
+
+    def is_running_tasks(self) -> bool:
+        assert self.process.poll() is None, self.process.communicate()
+        return any(self.marks.iterdir())
+
+    def processes(self) -> list[int]:
+        """Return the processes that the script started and that live, itself among them."""
+        return [one.pid for one in psutil.process_iter() if self._is_ours(one)]
+
+    def _is_ours(self, one: psutil.Process) -> bool:
+        try:
+            return one.status() != psutil.STATUS_ZOMBIE and one.environ().get(MARK) == self.mark
+        except psutil.Error:
+            return False
+
+    def interrupt(self) -> tuple[float, str]:
+        """Press Ctrl-C; return the seconds until the end and what was written to standard error."""
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGINT)
+        _, err = self.process.communicate(timeout=30)
+        return time.monotonic() - began, err
+
+
+def test_ctrl_c_ends_a_large_map_soon_and_leaves_no_process_behind(tmp_path: Path) -> None:
+    script = Script(tmp_path, OWN, 10_000)
+    wait_until(script.is_running_tasks, 60)
+
+    seconds, err = script.interrupt()
+
+    assert seconds < 5
+    assert script.process.returncode != 0 and "KeyboardInterrupt" in err
+    wait_until(lambda: not script.processes())
+
+
+def test_ctrl_c_leaves_a_cluster_of_the_users_healthy_and_clean(tmp_path: Path) -> None:
+    with running_cluster() as cluster:
+        before = cluster.worker_pids()
+        script = Script(tmp_path, f"DaskExecutor(address={cluster.address!r})", 10_000)
+        wait_until(script.is_running_tasks, 60)
+
+        seconds, err = script.interrupt()
+
+        assert seconds < 5
+        assert script.process.returncode != 0 and "KeyboardInterrupt" in err
+        wait_until(cluster.is_clean)
+        assert cluster.worker_pids() == before and len(cluster.worker_names()) == 2
+        assert _is_idle(cluster)
+
+
+def _is_idle(cluster: RunningCluster) -> bool:
+    with cluster.client() as client:
+        return bool(client.submit(int, "3").result(timeout=5) == 3)
+
+
+@pytest.mark.parametrize("executor", ["DaskExecutor()", OWN])
+def test_a_script_needs_no_guard(tmp_path: Path, executor: str) -> None:
+    script = Script(tmp_path, executor, 40)
+
+    out, err = script.process.communicate(timeout=60)
+
+    assert out.splitlines()[-1:] == [str(sum(range(40)))], err
+    wait_until(lambda: not script.processes())
