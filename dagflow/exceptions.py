@@ -19,6 +19,8 @@ Every error and signal class of the package that does not carry a state.
         ├── ClientError                     (RuntimeError) the server said no, or did not answer
         │   ├── ObjectNotFoundError         (LookupError)
         │   └── AuthorizationError
+        ├── ClusterError                    (RuntimeError)
+        ├── ValueLostError                  (RuntimeError)
         ├── WorkerLostError                 (RuntimeError)
         └── FlowStorageError                (RuntimeError)
 
@@ -35,6 +37,7 @@ from typing import Any
 __all__ = [
     "AuthorizationError",
     "ClientError",
+    "ClusterError",
     "ConfigurationError",
     "CycleError",
     "DuplicateKeyError",
@@ -46,6 +49,7 @@ __all__ = [
     "PrefectSignal",
     "TaskTimeoutSignal",
     "UnknownSettingError",
+    "ValueLostError",
     "VersionLockMismatchSignal",
     "WorkerLostError",
     "WrongArgumentError",
@@ -175,6 +179,14 @@ class ObjectNotFoundError(ClientError, LookupError):
 
 class AuthorizationError(ClientError):
     """The server did not accept the API key."""
+
+
+class ClusterError(PrefectException, RuntimeError):
+    """The cluster does not answer, or has no workers."""
+
+
+class ValueLostError(PrefectException, RuntimeError):
+    """The value of a task is no longer there."""
 
 
 class WorkerLostError(PrefectException, RuntimeError):

@@ -37,6 +37,7 @@ FLOORS = {
     "dagflow.utilities.prints": SETTINGS,
     "dagflow.utilities.secrets": SETTINGS,
     "dagflow.engine.base_state": VOCABULARY,
+    "dagflow.engine.carried": VOCABULARY,
     "dagflow.engine.cache_validators": VOCABULARY,
     "dagflow.engine.pickling": VOCABULARY,
     "dagflow.engine.result": VOCABULARY,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dagflow.configuration import config
@@ -20,6 +20,7 @@ __all__ = [
     "checked_function",
     "checked_handlers",
     "checked_nout",
+    "checked_resources",
     "checked_result",
     "checked_retries",
     "checked_retry_on",
@@ -124,6 +125,31 @@ def checked_schedule(schedule: Any) -> Any:
     elif hasattr(schedule, "events"):
         fix = "Use Schedule(clocks=[...]) around it."
     raise TypeError(f"A flow's schedule cannot be {schedule!r}{user_location()}. {fix}")
+
+
+def checked_resources(resources: Any, name: str) -> dict[str, float]:
+    """
+    Return *resources* as a dict of numbers.
+
+    Raises:
+        TypeError: for anything but a dict of words and numbers.
+        ValueError: for amounts that are not above zero.
+    """
+    fix = 'Write {"GPU": 1}.'
+    if not isinstance(resources, Mapping):
+        raise TypeError(f"Task {name!r}: resources must be a dict, found {resources!r}{user_location()}. {fix}")
+    for key, amount in resources.items():
+        if not isinstance(key, str) or isinstance(amount, bool) or not isinstance(amount, int | float):
+            raise TypeError(
+                f"Task {name!r}: resources must give a number for each word, found {key!r}: {amount!r}"
+                f"{user_location()}. {fix}"
+            )
+        if not amount > 0:
+            raise ValueError(
+                f"Task {name!r}: a resource is asked for in amounts above zero, found {key!r}: {amount!r}"
+                f"{user_location()}. {fix}"
+            )
+    return {key: float(amount) for key, amount in resources.items()}
 
 
 def checked_tags(tags: Iterable[str] | None, name: str) -> set[str]:

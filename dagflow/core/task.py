@@ -20,6 +20,7 @@ from dagflow.core.options import (
     checked_function,
     checked_handlers,
     checked_nout,
+    checked_resources,
     checked_retries,
     checked_retry_on,
     checked_tags,
@@ -91,6 +92,7 @@ DEFAULTS: dict[str, Any] = {
     "max_retries": 0,
     "retry_delay": None,
     "retry_on": None,
+    "resources": None,
     "timeout": None,
     "trigger": all_successful,
     "skip_on_upstream_skip": True,
@@ -137,6 +139,7 @@ class Task(Operators):
         task_run_name: a template or function that names each run.
         nout: number of items in the returned tuple, so that the task can be unpacked.
         retry_on: exception types to retry on; default all.
+        resources: what a run takes of the worker it is on, such as ``{"GPU": 1}``; for workers of a Dask cluster.
 
     Raises:
         TypeError: for tags given as a string, a timeout or handlers of the wrong type.
@@ -149,6 +152,7 @@ class Task(Operators):
     max_retries: int
     retry_delay: datetime.timedelta | list[Any] | Callable[[int], datetime.timedelta] | None
     retry_on: tuple[type[BaseException], ...] | None
+    resources: dict[str, float] | None
     timeout: int | None
     trigger: Callable[..., bool]
     skip_on_upstream_skip: bool
@@ -230,6 +234,7 @@ class Task(Operators):
         task_run_name: str | Callable[..., str] | None = None,
         nout: int | None = None,
         retry_on: type[BaseException] | Iterable[type[BaseException]] | None = None,
+        resources: Mapping[str, float] | None = None,
     ) -> None:
         self._warn_about_collisions()
         self.name = checked_text(name, "A task's name") if name is not None else type(self).__name__
@@ -237,6 +242,7 @@ class Task(Operators):
         self.tags = checked_tags(tags, self.name)
         self.max_retries, self.retry_delay = checked_retries(max_retries, retry_delay, self.name)
         self.retry_on = checked_retry_on(retry_on, self.name)
+        self.resources = checked_resources(resources, self.name) if resources is not None else None
         self.timeout = checked_timeout(timeout, self.name)
         self.trigger = (
             all_successful

@@ -10,6 +10,7 @@ import datetime
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dagflow.engine.carried import Carried, Remote
 from dagflow.utilities.context import context as _run_context
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from dagflow.engine.result import Result
 
-__all__ = ["NOTHING", "Packed", "State", "utc"]
+__all__ = ["NOTHING", "State", "utc"]
 
 
 class _Nothing:
@@ -30,21 +31,6 @@ class _Nothing:
 
 
 NOTHING: Any = _Nothing()
-
-
-class Packed:
-    """A value still in the bytes it travelled in; opened when somebody looks at it."""
-
-    __slots__ = ("data",)
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    def open(self) -> Any:
-        """Return the value."""
-        import pickle
-
-        return pickle.loads(self.data)
 
 
 def utc(moment: datetime.datetime | float | None) -> pendulum.DateTime | None:
@@ -174,13 +160,11 @@ class State:
     @property
     def result(self) -> Any:
         """The plain value of the run, ``None`` when there is none."""
-        if self._holder is not None:
-            return self._holder.value
-        value = self._value
+        value = self._value if self._holder is None else self._holder.value
         if value is NOTHING:
             return None
-        if type(value) is Packed:
-            value = self._value = value.open()
+        if isinstance(value, Carried):
+            return self._open(value)
         return value
 
     @result.setter
@@ -192,9 +176,20 @@ class State:
         else:
             self._holder, self._value = None, value
 
+    def _open(self, carried: Carried) -> Any:
+        """Return the value and keep it; one that lies on a worker is not kept here for others to carry around."""
+        value = carried.open()
+        if type(carried) is not Remote or carried.handle is None:
+            if self._holder is None:
+                self._value = value
+            else:
+                self._holder.value = value
+        return value
+
     def carried(self) -> Any:
-        """Return the value as it came: still packed when nobody has looked at it."""
-        return self._value if type(self._value) is Packed and self._holder is None else self.result
+        """Return the value as it came: still packed, or a reference to a worker, when nobody has looked at it."""
+        value = self._value if self._holder is None else self._holder.value
+        return None if value is NOTHING else value
 
     @property
     def _result(self) -> Result:

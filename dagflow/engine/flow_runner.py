@@ -95,8 +95,8 @@ class FlowRunner:
                 states = dict(task_states or {})
                 with chosen.start():
                     while True:
-                        loop = Loop(
-                            plan, scope, chosen, states,
+                        loop = _loop(
+                            plan, scope, chosen, states, wanted,
                             patience=self.patience, watcher=self.watcher,
                         )  # fmt: skip
                         found = loop.drive()
@@ -182,6 +182,19 @@ class FlowRunner:
                 raise
             return Failed(f"Exception raised while calling the terminal state handler: {error!r}", result=error)
         return final if answer is None else answer
+
+
+def _loop(
+    plan: Plan, scope: RunScope, executor: Executor, states: dict[Any, State], wanted: list[Task] | None, **options: Any
+) -> Loop:
+    """Return the loop that suits *executor*."""
+    if executor.immediate:
+        return Loop(plan, scope, executor, states, **options)
+    from dagflow.engine.far_loop import FarLoop
+
+    asked = plan.place.keys() & set(wanted) if wanted is not None else ()
+    home = frozenset([*plan.terminal, *plan.reference] if wanted is None else (plan.place[task] for task in asked))
+    return FarLoop(plan, scope, executor, states, home=home, **options)
 
 
 def _is_due(state: Scheduled, clock: Clock) -> bool:

@@ -8,19 +8,14 @@ another. Three sources feed it: tasks that finish, verdicts that were announced,
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dagflow.engine.attempt import attempt, attempt_all
 from dagflow.engine.notify import announce, log_end
-from dagflow.engine.plan import GO_ON_SUCCESS
 from dagflow.engine.progress import Progress, Settle, Submit, WakeAt, looks_up
-from dagflow.engine.remote import Link, Post
 from dagflow.engine.run_context import RunScope, TaskRun
-from dagflow.engine.settle import retry_state
-from dagflow.engine.sizes import BatchSize
-from dagflow.engine.state import Failed, Pending, State, Success
+from dagflow.engine.state import Pending, State, Success
 from dagflow.utilities.context import pop_layer, push_layer
 
 if TYPE_CHECKING:
@@ -87,29 +82,20 @@ class Loop:
         self._patience = patience
         self._watcher = watcher
         self._batch_size = batch_size
+        self._packed = executor.remote
         self._clock = scope.clock
         self._constants: dict[int, dict[str, Any]] = {}
         self._timers: list[tuple[float, int, int]] = []
         self._ready: list[int] = []
         self._children: dict[int, list[int]] = {}
-        self._flights: dict[int, tuple[int, list[int] | None, Any]] = {}
-        self._batches = 0
-        self._undeliverable: list[tuple[int, list[int] | None, Exception]] = []
-        self._backlog: dict[int, deque[int]] = {}
-        self._sizes: dict[int, BatchSize] = {}
         self._answers: dict[tuple[int, int], State] = {}
         self._candidates: dict[int, dict[int | None, list[Any]]] = {}
-        if executor.remote:
-            self._post: Any = Post(scope, executor)
 
     def drive(self) -> list[State]:
         """Run until nothing is left that this pass may do; return a state for every step."""
         if self._watcher is not None:
             self._watcher.began(self.plan)
         out = self.progress.begin()
-        if not self.executor.immediate:
-            self._drive_elsewhere(out)
-            return self.progress.snapshot()
         finished, watcher, submit, ready = self.progress.finished, self._watcher, self.executor.submit, self._ready
         waiting: list[Any] | None = out
         while waiting is not None:
@@ -132,16 +118,6 @@ class Loop:
                 watcher.finished(index, None, state)
             waiting = finished(index, None, state)
         return self.progress.snapshot()
-
-    def _drive_elsewhere(self, out: list[Any] | None) -> None:
-        """The loop for executors that run several things at once."""
-        while out is not None:
-            while out:
-                out = self._route(out)
-            while self._ready:
-                self._launch(heapq.heappop(self._ready))
-            self._fill()
-            out = self._land()
 
     # --- instructions ----------------------------------------------------------------------------------------
 
@@ -233,8 +209,9 @@ class Loop:
     def _run(self, index: int, child: int | None) -> TaskRun:
         """Gather what one task run needs."""
         step, progress = self.plan.steps[index], self.progress
-        task, packed = step.task, self.executor.remote
-        inputs = self._constants_of(index).copy() if task in self.plan.constants else {}
+        task, packed = step.task, self._packed
+        # Constant arguments are with the task already where it runs in another process.
+        inputs = self._constants_of(index).copy() if task in self.plan.constants and not packed else {}
         if child is None:
             if step.sources:
                 inputs = {**inputs, **progress.inputs(index, packed)} if inputs else progress.inputs(index, packed)
@@ -284,156 +261,7 @@ class Loop:
             self._watcher.children_finished(index, states)
         return self.progress.children_finished(index, zip(children, states, strict=True))
 
-    # --- executors that run elsewhere ------------------------------------------------------------------------
-
-    def _launch(self, index: int) -> None:
-        """Submit a plain run; line up children, which travel in batches."""
-        children = self._children.pop(index, None)
-        if children is None:
-            self._submit(index, None)
-        else:
-            self._backlog.setdefault(index, deque()).extend(children)
-
-    def _fill(self) -> None:
-        """Keep two batches for every hand under way, those of later steps first, so that chains run depth first."""
-        hands = self.executor.parallelism
-        while self._backlog and self._batches < 2 * hands:
-            index = max(self._backlog)
-            line = self._backlog[index]
-            size = self._batch_size or self._sizes.setdefault(index, BatchSize()).next(len(line), hands)
-            batch = [line.popleft() for _ in range(min(size, len(line)))]
-            if not line:
-                del self._backlog[index]
-            self._submit(index, batch)
-
-    def _submit(self, index: int, children: list[int] | None) -> None:
-        task = self.plan.steps[index].task
-        about = {"task_name": task.name, "task_tags": task.tags, "task_index": children[0] if children else None}
-        try:
-            pairs = list(self._pairs(index, [None] if children is None else children))
-            if self.executor.remote:
-                future = self._post.submit(index, pairs, about, self._chain(index, children))
-            else:
-                future = self.executor.submit(attempt_all, pairs, extra_context=about)
-        except Exception as error:
-            self._undeliverable.append((index, children, error))
-            return
-        self._flights[id(future)] = (index, children, future)
-        self._batches += children is not None
-
-    def _chain(self, index: int, children: list[int] | None) -> list[Link]:
-        """
-        Return what may run on the same worker right after *children*, each child following its own.
-
-        A value then goes from one step to the next without leaving the worker. That is sound where the machine can have
-        no other verdict once the child before has plainly succeeded: the follower is spread, follows this step alone,
-        asks a trigger that goes on success, looks nothing up and starts afresh.
-        """
-        links: list[Link] = []
-        while children is not None:
-            follower = next((one for one in self.plan.steps[index].followers if self._may_follow(one, index)), None)
-            if follower is None:
-                break
-            if max(children) >= (self.progress.width(follower) or 0):
-                break
-            if any(self.progress.known_state(follower, child) is not None for child in children):
-                break
-            step = self.plan.steps[follower]
-            keys = [edge.key for edge, source in zip(step.edges, step.sources, strict=True) if source == index]
-            inputs = [self._inputs_beside(follower, child, keys) for child in children]
-            links.append(Link(follower, step.task, step.slug, [key for key in keys if key is not None], inputs))
-            index = follower
-        return links
-
-    def _may_follow(self, follower: int, index: int) -> bool:
-        step = self.plan.steps[follower]
-        task = step.task
-        return (
-            step.wide == {index}
-            and self.progress.width(follower) is not None
-            and task.trigger in GO_ON_SUCCESS
-            and not looks_up(task, None)
-            and self.progress.plain_beside(follower, index)
-        )
-
-    def _inputs_beside(self, index: int, child: int, keys: list[str | None]) -> dict[str, Any]:
-        """Return the inputs of a child other than *keys*."""
-        inputs = dict(self._constants_of(index))
-        for column in self.progress.columns(index):
-            if column.key is not None and column.key not in keys:
-                inputs[column.key] = column.value_of(child, packed=True)
-        return inputs
-
-    def _land(self) -> list[Any] | None:
-        """Wait for whatever comes first and feed it back; ``None`` when nothing is under way."""
-        out: list[Any] = []
-        lost, self._undeliverable = self._undeliverable, []
-        for index, children, error in lost:
-            out += self._lost(index, children, error, "could not be sent")
-        if lost:
-            return out
-        if not self._flights:
-            return self._wake()
-        futures = () if self.executor.tracks else [future for _, _, future in self._flights.values()]
-        for future in self.executor.as_completed(futures, timeout=self._until_next_date()):
-            index, children, _ = self._flights.pop(id(future))
-            self._batches -= children is not None
-            out += self._arrived(index, children, future)
-        return out + self._due()
-
-    def _arrived(self, index: int, children: list[int] | None, future: Any) -> list[Any]:
-        try:
-            states = self.executor.wait(future)
-        except Exception as error:
-            return self._lost(index, children, error, "was lost")
-        if self.executor.remote:
-            states = self._unchained(states, children)
-        if self._watcher is not None:
-            if children is None:
-                self._watcher.finished(index, None, states[0])
-            else:
-                self._watcher.children_finished(index, states)
-        if children is None:
-            return self.progress.finished(index, None, states[0])
-        seconds = sum((state.run_ended or 0) - (state.run_started or 0) for state in states)
-        self._sizes.setdefault(index, BatchSize()).learn(len(children), seconds)
-        return self.progress.children_finished(index, zip(children, states, strict=True))
-
-    def _unchained(self, chains: list[list[tuple[int, State]]], children: list[int] | None) -> list[State]:
-        """Keep what ran ahead until the machine asks for it; return the states of the runs that were asked for."""
-        for child, chain in zip(children or (), chains, strict=False):
-            for follower, state in chain[1:]:
-                self._answers[follower, child] = state
-        return [chain[0][1] for chain in chains]
-
-    def _lost(self, index: int, children: list[int] | None, error: Exception, how: str) -> list[Any]:
-        """Deal with runs that never came back: a batch is split so that only the culprit fails."""
-        if self.scope.raises:
-            raise error
-        if children is not None and len(children) > 1:
-            for child in children:
-                self._submit(index, [child])
-            return []
-        culprit = children[0] if children else None
-        known = self.progress.known_state(index, culprit)
-        run = self._bare_run(index, culprit, known)
-        self.scope.logger.error("Task '%s': the run %s: %r", run.full_name, how, error)
-        token = push_layer(run)
-        try:
-            state: State = announce(run, known or Pending(), Failed(f"The task run {how}: {error}", result=error))
-            if not run.ended:
-                count = getattr(known, "run_count", 0) + 1
-                state = announce(run, state, retry_state(run.task, state, count, self._clock.now()))
-        finally:
-            pop_layer(token)
-        if self._watcher is not None:
-            self._watcher.finished(index, culprit, state)
-        return self.progress.finished(index, culprit, state)
-
     # --- dates -----------------------------------------------------------------------------------------------
-
-    def _until_next_date(self) -> float | None:
-        return max(0.0, self._timers[0][0] - self._clock.now()) if self._timers else None
 
     def _due(self) -> list[Any]:
         """Wake the runs whose time has come."""

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dagflow.engine.carried import Remote, RemoteItems, unsealed
 from dagflow.engine.state import Failed, Mapped, State, Success
 
 if TYPE_CHECKING:
@@ -61,19 +62,22 @@ def _flattened_children(parent: Mapped) -> list[tuple[State, Any]]:
     found: list[tuple[State, Any]] = []
     for child in parent.map_states:
         assert child is not None
-        value = child.result
+        value = child.carried()
         items = [value]
-        if child.is_successful() and not child.is_skipped() and is_nested(value):
-            with contextlib.suppress(Exception):  # as above: what gives no items is one item
-                items = list(value)
+        if child.is_successful() and not child.is_skipped():
+            if type(value) is Remote and value.kind == "sequence":
+                items = list(RemoteItems(value))
+            elif is_nested(value := child.result):
+                with contextlib.suppress(Exception):  # as above: what gives no items is one item
+                    items = list(value)
         found.extend((child, item) for item in items)
     return found
 
 
 def plain_value(edge: Edge, state: State) -> Any:
-    """Return what a task that takes *state* as a whole receives through *edge*."""
+    """Return what a task that takes *state* as a whole receives through *edge*; a value not at hand stays that."""
     if not edge.flattened:
-        return state.result
+        return state.carried()
     if isinstance(state, Mapped):
         return [value for _, value in _flattened_children(state)]
     return flattened_value(state.result)
@@ -105,13 +109,12 @@ class Column:
         return state
 
     def value_of(self, child: int, packed: bool = False) -> Any:
-        """Return the value that child number *child* takes; *packed* leaves it in the bytes it came in."""
-        if self.shared:
-            return self.values
-        if self.values is None:
+        """Return the value that child number *child* takes; *packed* leaves it as it came, when it is not at hand."""
+        if self.values is None and not self.shared:
             state = self.state_of(child)
             return state.carried() if packed else state.result
-        return self.values[child]
+        value = self.values if self.shared else self.values[child]
+        return value if packed else unsealed(value)
 
 
 def columns_of(edges: Sequence[Edge], states: Sequence[State]) -> list[Column]:
@@ -130,12 +133,14 @@ def _column(edge: Edge, state: State) -> Column:
     return _list_column(edge.key, state, plain_value(edge, state))
 
 
-_SAFE = (list, tuple, str, bytes, range)
+_SAFE = (list, tuple, str, bytes, range, RemoteItems)
 """Types whose items can be taken without running anybody's code."""
 
 
 def _list_column(key: str | None, state: State, values: Any) -> Column:
     """Return the column of one list; an item that cannot be taken fails by itself, for the child that would take it."""
+    if type(values) is Remote:
+        values = RemoteItems(values)
     if type(values) in _SAFE:
         return Column(key, state, None, values, shared=False)
     items: list[Any] = []
@@ -187,6 +192,9 @@ def unmappable(edges: Sequence[Edge], states: Sequence[State]) -> Failed | None:
         return Failed("No upstream states can be mapped over.")
     for edge, state in good:
         if isinstance(state, Mapped):
+            continue
+        value = state.carried()
+        if type(value) is Remote and value.kind == "sequence":
             continue
         value = state.result
         if isinstance(value, Mapping) or not hasattr(value, "__getitem__") or not hasattr(value, "__len__"):

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from dagflow.engine.carried import unsealed
 from dagflow.engine.gates import MAP_GATES, RUN_GATES, Gate, judge, upstream_skipped
 from dagflow.engine.mapping import Column, element_state, plain_value, spread_over, width_of
 from dagflow.engine.plan import GO_ON_SUCCESS, Plan, Step
@@ -258,7 +259,8 @@ class Progress:
                 continue
             state: Any = states[source]
             if node.flattens:
-                found[key] = plain_value(node.edges[place], state)
+                value = plain_value(node.edges[place], state)
+                found[key] = value if packed else unsealed(value)
             elif packed:
                 found[key] = state.carried()
             else:
@@ -273,6 +275,14 @@ class Progress:
         """Return how many children a step has, ``None`` when it has not spread."""
         spread = self._spreads.get(step)
         return None if spread is None else len(spread.states)
+
+    def is_done(self, step: int) -> bool:
+        """Tell whether a step has ended, all its children included."""
+        spread = self._spreads.get(step)
+        if spread is not None:
+            return spread.left == 0
+        state = self.states[step]
+        return state is not None and state.is_finished()
 
     def plain_beside(self, step: int, source: int) -> bool:
         """Tell whether all that a spread step sees, *source* left aside, is plainly successful."""
@@ -290,19 +300,12 @@ class Progress:
             if spread is not None:
                 unfinished = sum(one is None or not one.is_finished() for one in spread.states)
                 assert self._cancelled or spread.left == unfinished, f"{step!r} miscounts its children"
-            whole = {source for source in step.sources if self._is_done(source)}
+            whole = {source for source in step.sources if self.is_done(source)}
             wide = {source for source in step.wide if source in self._spreads}
             expected = len(set(step.sources) - whole - wide)
             assert self._cancelled or self._waiting[index] == expected, f"{step!r} miscounts what it waits for"
         assert not self._out, "an instruction was not handed out"
         assert not self._ready_children, "a ready child was not handed out"
-
-    def _is_done(self, step: int) -> bool:
-        spread = self._spreads.get(step)
-        if spread is not None:
-            return spread.left == 0
-        state = self.states[step]
-        return state is not None and state.is_finished()
 
     def _state(self, step: int) -> State:
         state = self.states[step]

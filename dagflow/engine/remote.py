@@ -1,83 +1,155 @@
 """
-Task runs for executors in other processes.
+The driver's end of executors in other processes; :mod:`dagflow.engine.posted` is the worker's.
 
-What is the same for many runs (the flow run's scope, each task) is published once to every worker; a message for one
-run carries its number, its inputs and little else. Values come back packed and are opened only by who looks at them:
-one that another worker needs passes through the driver as the bytes it is.
+What is the same for many runs (the flow run's scope, the tasks and their constant arguments) is published once to every
+worker; a message for one run carries its number, its inputs and little else. Values come back packed, or stay on the
+worker that made them, and are opened only by who looks at them.
 """
 
 from __future__ import annotations
 
+import itertools
+import pickle
 from typing import TYPE_CHECKING, Any
 
-from dagflow.engine.attempt import attempt
-from dagflow.engine.base_state import NOTHING, Packed
+from dagflow.engine.carried import Remote, Stub, sealed
+from dagflow.engine.posted import Kit, run_posted
 from dagflow.engine.run_context import RunScope, TaskRun
-from dagflow.engine.state import Failed, State, Success
-from dagflow.executors.published import fetch
+from dagflow.engine.state import State, Success
+from dagflow.utilities.logging import get_logger
 from dagflow.utilities.pickling import dumps
 
 if TYPE_CHECKING:
     from dagflow.core.edge import Edge
     from dagflow.core.task import Task
+    from dagflow.engine.plan import Plan
 
-__all__ = ["Link", "Post", "run_posted"]
+__all__ = ["Link", "Post", "Report"]
 
-_SMALL = (int, float, bool, type(None))
-"""Types that are cheaper to send than to pack."""
+_numbers = itertools.count(1)
+"""Numbers of messages, unique in this process."""
 
 
 class Link:
-    """A step that follows another child by child on the same worker; ``keys`` take the value of the one before."""
+    """
+    A step that follows another child by child on the same worker.
 
-    __slots__ = ("inputs", "keys", "slug", "step", "task")
+    Args:
+        keys: arguments that take the value of the one before.
+        inputs: the other arguments, for each child.
+        last_use: whether nobody else needs the value of the one before.
+    """
 
-    def __init__(self, step: int, task: Task, slug: str, keys: list[str], inputs: list[dict[str, Any]]) -> None:
+    __slots__ = ("inputs", "keys", "last_use", "step")
+
+    def __init__(self, step: int, keys: list[str], inputs: list[dict[str, Any]], last_use: bool) -> None:
         self.step = step
-        self.task = task
-        self.slug = slug
         self.keys = keys
         self.inputs = inputs
+        self.last_use = last_use
+
+
+class Report:
+    """
+    What a worker tells of a batch.
+
+    Attributes:
+        number: of the message that asked for it.
+        begun: whether it only says that the batch begins.
+        answers: place in the batch, with the steps that ran there and their states.
+        given_back: places of runs that were handed back.
+        records: log records.
+    """
+
+    __slots__ = ("answers", "begun", "given_back", "number", "records")
+
+    def __init__(self, number: int, begun: bool, answers: Any, given_back: list[int], records: list[Any]) -> None:
+        self.number = number
+        self.begun = begun
+        self.answers: list[tuple[int, list[tuple[int, State]]]] = answers
+        self.given_back = given_back
+        self.records = records
 
 
 class Post:
-    """The driver's end: sends runs to an executor that can publish."""
+    """Sends runs to an executor that can publish, and reads what comes back."""
 
-    def __init__(self, scope: RunScope, executor: Any) -> None:
+    def __init__(self, scope: RunScope, executor: Any, plan: Plan, home: frozenset[int]) -> None:
         self._executor = executor
-        self._prefix = f"{scope.flow_run_id}/{id(self)}"
-        self._published: set[int] = set()
+        self._key = f"{scope.flow_run_id}/{next(_numbers)}"
         self._scope = scope
-        self._scope_published = False
+        self._plan = plan
+        self._home = home
+        self._faults: dict[int, Exception] | None = None
 
-    def submit(
+    # --- to the workers ----------------------------------------------------------------------------------------
+
+    def send(
         self,
-        index: int,
-        pairs: list[tuple[TaskRun, dict[Edge, State] | None]],
-        about: dict[str, Any],
+        runs: list[tuple[int, TaskRun, dict[Edge, State] | None]],
         chain: list[Link],
-    ) -> Any:
-        """Send runs of one step; raises what pickling raises, naming the variable at fault where it can."""
-        if not self._scope_published:
-            self._publish_scope()
-        task, slug = pairs[0][0].task, pairs[0][0].slug
-        steps: list[tuple[int, str, str | None, list[str]]] = [(index, self._key_of(index, task), slug, [])]
-        steps += [(link.step, self._key_of(link.step, link.task), link.slug, link.keys) for link in chain]
-        items = [
-            (run.map_index, run.state, run.inputs, run.candidates, upstream, [link.inputs[place] for link in chain])
-            for place, (run, upstream) in enumerate(pairs)
-        ]
-        return self._executor.submit(run_posted, f"{self._prefix}/scope", steps, items, extra_context=about)
+        about: dict[str, Any],
+        *,
+        suspect: bool,
+    ) -> tuple[int, Any]:
+        """
+        Send runs, each with its step; return the number of the message and the future of its report.
 
-    def _publish_scope(self) -> None:
+        Raises:
+            TypeError: for what does not pickle, naming the variable at fault where it can.
+            ValueLostError: for an input that is gone.
+        """
+        if self._faults is None:
+            self._publish()
+        assert self._faults is not None
+        for index in (runs[0][0], *(link.step for link in chain)):
+            if index in self._faults:
+                raise self._faults[index]
+        number = next(_numbers)
+        links = [(link.step, link.keys, link.last_use) for link in chain]
+        items = [
+            (index, run.map_index, run.state, run.inputs, run.candidates, upstream, [one.inputs[at] for one in chain])
+            for at, (index, run, upstream) in enumerate(runs)
+        ]
+        data, handles = sealed((number, links, items, suspect))
+        return number, self._executor.submit(run_posted, self._key, data, handles, extra_context=about)
+
+    def _publish(self) -> None:
+        """Publish everything; a task that cannot be pickled is left out, and its runs fail alone."""
+        plan = self._plan
+        steps = {
+            step.index: (step.task, step.slug, plan.constants.get(step.task) or {})
+            for step in plan.steps
+            if not step.task.is_constant
+        }
+        faults: dict[int, Exception] = {}
         try:
-            self._executor.publish(f"{self._prefix}/scope", self._scope)
+            self._executor.publish(self._key, self._kit(steps))
         except Exception as error:
+            self._check_scope(error)
+            for index, step in list(steps.items()):
+                try:
+                    dumps(step)
+                except Exception as reason:
+                    faults[index] = _fault(step[0], reason)
+                    del steps[index]
+            if not faults:
+                raise
+            self._executor.publish(self._key, self._kit(steps))
+        self._faults = faults
+
+    def _kit(self, steps: dict[int, tuple[Task, str, dict[str, Any]]]) -> Kit:
+        outpost = self._executor.outpost
+        return Kit(self._scope, steps, self._home, outpost, get_logger().level if outpost is not None else None)
+
+    def _check_scope(self, error: Exception) -> None:
+        try:
+            dumps(self._scope)
+        except Exception:
             raise TypeError(
                 f"The context of the run cannot be sent to another process: {self._unpicklable_key(error)}. "
                 "Make such a thing inside the task."
             ) from error
-        self._scope_published = True
 
     def _unpicklable_key(self, error: Exception) -> str:
         """Return words that name the key of the context that does not pickle, else the error itself."""
@@ -88,67 +160,54 @@ class Post:
                 return f"its key {key!r} holds a {type(value).__name__} that does not pickle ({reason})"
         return str(error)
 
-    def _key_of(self, index: int, task: Task) -> str:
-        """Return the key under which a task is published, publishing it when it is not."""
-        key = f"{self._prefix}/{index}"
-        if index not in self._published:
-            try:
-                self._executor.publish(key, task)
-            except Exception as error:
-                from dagflow.engine.pickling import culprit
+    # --- from the workers --------------------------------------------------------------------------------------
 
-                raise TypeError(
-                    f"Task {task.name!r} cannot be sent to another process: {culprit(task.run, error)}. "
-                    "Make it inside the task, or pass it as an argument that pickles."
-                ) from error
-            self._published.add(index)
-        return key
+    def read(self, data: bytes) -> Report:
+        """Return what a worker told."""
+        number, begun, answers, given, records = pickle.loads(data)
+        handles: dict[str, Any] = {}
+        for _, chain in answers:
+            for place, (index, answer) in enumerate(chain):
+                chain[place] = (index, self._state(answer, handles))
+        return Report(number, begun, answers, given, records)
 
+    def _state(self, answer: Any, handles: dict[str, Any]) -> State:
+        if type(answer) is tuple:
+            value, started, ended = answer
+            state: State = Success._made("Task run succeeded.", value)
+            state.run_started, state.run_ended = started, ended
+            if type(value) is Stub:
+                state._value = self._remote(value, handles)
+            return state
+        holder = answer._holder
+        if type(answer._value) is Stub:
+            answer._value = self._remote(answer._value, handles)
+        elif holder is not None and type(holder.value) is Stub:
+            remote = self._remote(holder.value, handles)
+            if holder.location is not None:
+                import copy
 
-def run_posted(scope_key: str, steps: list[Any], items: list[Any]) -> list[list[tuple[int, State]]]:
-    """
-    Run what :meth:`Post.submit` sent; called on the worker.
+                remote.stored = copy.copy(holder)
+                remote.stored.value = None
+            holder.value = remote
+        return answer  # type: ignore[no-any-return]
 
-    Returns:
-        for each item the states of the steps that ran, each with its step, in order.
-    """
-    scope: RunScope = fetch(scope_key)
-    return [_run_item(scope, steps, item) for item in items]
-
-
-def _run_item(scope: RunScope, steps: list[Any], item: Any) -> list[tuple[int, State]]:
-    child, known, inputs, candidates, upstream, beside = item
-    answers: list[tuple[int, State]] = []
-    value: Any = None
-    for place, (index, key, slug, keys) in enumerate(steps):
-        if place:
-            inputs = {**beside[place - 1], **dict.fromkeys(keys, value)}
-            known = upstream = None
-            candidates = ()
-        opened = {name: one.open() if type(one) is Packed else one for name, one in inputs.items()}
-        run = TaskRun(scope, fetch(key), slug, child, known, opened)
-        run.candidates = candidates
-        state = attempt(run, upstream)
-        goes_on = type(state) is Success
-        value = state.result if goes_on else None
-        sent = packed(state, run.full_name)
-        answers.append((index, sent))
-        if not goes_on or sent is not state:
-            break
-    return answers
+    def _remote(self, stub: Stub, handles: dict[str, Any]) -> Remote:
+        """Return a reference to a value that a worker kept; its key is empty when it was let go at once."""
+        if stub.key and stub.key not in handles:
+            handles[stub.key] = self._executor.kept(stub.key)
+        remote = Remote(stub, handles.get(stub.key), self._executor.wait)
+        if not stub.key:
+            remote.let_go("The only task that needed the value had it on the same worker, so it was not kept.")
+        return remote
 
 
-def packed(state: State, name: str) -> State:
-    """Return *state* with its value in bytes; ``Failed`` when the value cannot be pickled."""
-    value = state._value if state._holder is None else state._holder.value
-    if state._holder is not None or value is NOTHING or type(value) in _SMALL or isinstance(value, BaseException):
-        return state
-    try:
-        state._value = Packed(dumps(value))
-    except Exception as error:
-        return Failed(
-            f"Task {name!r} returned a {type(value).__name__}, which cannot be sent back from its process: {error!r}. "
-            "Return something that pickles, or use threads.",
-            result=TypeError(str(error)),
-        )
-    return state
+def _fault(task: Task, reason: Exception) -> Exception:
+    from dagflow.engine.pickling import culprit
+
+    error = TypeError(
+        f"Task {task.name!r} cannot be sent to another process: {culprit(task.run, reason)}. "
+        "Make it inside the task, or pass it as an argument that pickles."
+    )
+    error.__cause__ = reason
+    return error

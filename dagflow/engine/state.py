@@ -379,6 +379,12 @@ class Mapped(Success):
     def result(self, value: Any) -> None:
         State.result.fset(self, value)  # type: ignore[attr-defined]
 
+    def carried(self) -> Any:
+        """Return the children's values as they came."""
+        if self._holder is None and self._value is NOTHING and self.map_states:
+            return [None if state is None else state.carried() for state in self.map_states]
+        return self.result
+
     def load_result(self, result: Result | None = None) -> State:
         """Read the value of every child that is not in memory; return this state."""
         for state in self.map_states:

@@ -1,4 +1,4 @@
-"""Where tasks run: in the script, on threads, in processes."""
+"""Where tasks run: in the script, on threads, in processes, on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 from dagflow.executors.base import Executor
 
 if TYPE_CHECKING:
+    from dagflow.executors.dask import DaskExecutor as DaskExecutor
     from dagflow.executors.local import LocalExecutor as LocalExecutor
     from dagflow.executors.local_dask import LocalDaskExecutor as LocalDaskExecutor
 
-__all__ = ["Executor", "LocalDaskExecutor", "LocalExecutor"]
+__all__ = ["DaskExecutor", "Executor", "LocalDaskExecutor", "LocalExecutor"]
 
-_PLACES = {"LocalExecutor": "local", "LocalDaskExecutor": "local_dask"}
+_PLACES = {"DaskExecutor": "dask", "LocalExecutor": "local", "LocalDaskExecutor": "local_dask"}
 
 
 def __getattr__(name: str) -> Any:

@@ -36,6 +36,20 @@ class Executor:
     tracks: ClassVar[bool] = False
     """Whether ``as_completed`` knows by itself what is under way, and need not be told."""
 
+    resends: ClassVar[bool] = False
+    """Whether a run that went down with its worker is to be sent again, because it need not have been the cause."""
+
+    batch_seconds: ClassVar[float] = 0.02
+    """Seconds of work that make a batch of small runs worth carrying: some forty times what carrying one costs."""
+
+    outpost: ClassVar[Any] = None
+    """What remote runs may use on their workers, see :class:`dagflow.engine.posted.Outpost`; ``None`` for nothing."""
+
+    @property
+    def hands_back(self) -> bool:
+        """Whether runs behind a slow one come back, so that runs of unknown length can travel together."""
+        return self.outpost is not None and bool(self.outpost.tells)
+
     @property
     def logger(self) -> logging.Logger:
         """The logger named after the class."""
@@ -67,7 +81,8 @@ class Executor:
         """
         Return those of *futures* that are done, waiting until there is one or *timeout* seconds have passed.
 
-        The default waits for the first one, which is right if not quick.
+        Where there is an outpost, the messages it sent are among them, as bytes. The default waits for the first one,
+        which is right if not quick.
         """
         first = next(iter(futures), None)
         if first is None:
@@ -75,6 +90,18 @@ class Executor:
         with contextlib.suppress(Exception):
             self.wait(first)
         return [first]
+
+    def publish(self, key: str, value: Any) -> None:
+        """Make *value* known under *key* to all workers, those to come included; remote executors only."""
+        raise NotImplementedError
+
+    def kept(self, key: str) -> Any:
+        """Return a future for a value that a worker keeps; executors with an outpost only."""
+        raise NotImplementedError
+
+    def is_lost(self, future: Any) -> bool:
+        """Tell whether a value that a worker kept is gone."""
+        return False
 
     def cancel(self, futures: Collection[Any]) -> None:
         """Drop what has not begun to run; by default nothing is dropped."""

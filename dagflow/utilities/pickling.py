@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 from dagflow.configuration import config
@@ -38,24 +39,36 @@ def _pickler_class() -> Any:
         import cloudpickle
 
         class Pickler(cloudpickle.CloudPickler):  # type: ignore[misc]
+            replace: Callable[[Any], Any] | None = None
+
             def reducer_override(self, obj: Any) -> Any:
                 if obj is context:
                     return _context, ()
                 if obj is config:
                     return _config, ()
+                if self.replace is not None:
+                    found = self.replace(obj)
+                    if found is not None:
+                        return found
                 return super().reducer_override(obj)
 
         _pickler = Pickler
     return _pickler
 
 
-def dumps(value: Any) -> bytes:
+def dumps(value: Any, replace: Callable[[Any], Any] | None = None) -> bytes:
     """
     Return *value* in bytes that ``pickle.loads`` reads.
+
+    Args:
+        replace: asked about every object inside that is no plain number, text or container: returns how to rebuild it,
+            as ``(function, arguments)``, or ``None`` for the usual way.
 
     Raises:
         TypeError, pickle.PicklingError: when something in it does not pickle.
     """
     buffer = io.BytesIO()
-    _pickler_class()(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
+    pickler = _pickler_class()(buffer, protocol=pickle.HIGHEST_PROTOCOL)
+    pickler.replace = replace
+    pickler.dump(value)
     return buffer.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import threading
@@ -16,7 +17,7 @@ from dagflow.core.annotations import unmapped
 from dagflow.core.flow import Flow
 from dagflow.engine.signals import FAIL, SKIP
 from dagflow.engine.state import Failed, Skipped, TimedOut
-from dagflow.executors import Executor, LocalDaskExecutor, LocalExecutor
+from dagflow.executors import DaskExecutor, Executor, LocalDaskExecutor, LocalExecutor
 from dagflow.testing import ScriptedExecutor
 from dagflow.utilities.context import context
 from dagflow.utilities.tasks import task
@@ -45,8 +46,20 @@ EXECUTORS: dict[str, Make] = {
 }
 
 
-@pytest.fixture(params=list(EXECUTORS))
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=2, threads_per_worker=2, dashboard_address=None, silence_logs=logging.CRITICAL
+    ) as started:
+        yield started
+
+
+@pytest.fixture(params=[*EXECUTORS, "dask"])
 def executor(request: pytest.FixtureRequest) -> Executor:
+    if request.param == "dask":
+        return DaskExecutor(address=request.getfixturevalue("cluster").scheduler_address)
     return EXECUTORS[request.param]()
 
 

@@ -12,7 +12,7 @@ import pendulum
 import pytest
 
 from dagflow.engine import state as states
-from dagflow.engine.base_state import Packed
+from dagflow.engine.carried import Packed
 from dagflow.engine.result import NoResult, Result
 from dagflow.engine.state import (
     Cached,

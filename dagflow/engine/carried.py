@@ -1,0 +1,267 @@
+"""
+Values that are not at hand: packed in bytes, or left on the worker that made them.
+
+The driver passes them on without looking. A message to a worker is *sealed*: what is packed travels as the bytes it is,
+what lies on a worker as a reference that the executor turns into the value. On the worker the message is opened, and
+everything in it is an ordinary value again.
+"""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dagflow.exceptions import ValueLostError
+from dagflow.utilities.pickling import dumps
+
+__all__ = ["Broken", "Carried", "Packed", "Remote", "RemoteItem", "RemoteItems", "Stub", "opened", "sealed", "unsealed"]
+
+
+class Carried:
+    """A value to be opened by whoever looks at it."""
+
+    __slots__ = ()
+
+    def open(self) -> Any:
+        """Return the value."""
+        raise NotImplementedError
+
+
+class Packed(Carried):
+    """A value still in the bytes it travelled in."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def open(self) -> Any:
+        """Return the value."""
+        return pickle.loads(self.data)
+
+
+class Stub:
+    """
+    What a worker tells of a value it kept.
+
+    Args:
+        key: the name under which it is kept.
+        place: its place, when several are kept together.
+        kind: ``sequence`` for what can be mapped over by number, ``mapping``, or ``other``.
+        length: of a sequence.
+        size: in bytes, about.
+        data: the value itself as well, when the driver asked for it.
+    """
+
+    __slots__ = ("data", "key", "kind", "length", "place", "size")
+
+    def __init__(
+        self, key: str, place: int | None, kind: str, length: int, size: int, data: bytes | None = None
+    ) -> None:
+        self.key = key
+        self.place = place
+        self.kind = kind
+        self.length = length
+        self.size = size
+        self.data = data
+
+    def __reduce__(self) -> Any:
+        return Stub, (self.key, self.place, self.kind, self.length, self.size, self.data)
+
+
+class Remote(Carried):
+    """
+    A value on a worker, seen from the driver.
+
+    What changes: the value may be let go, be lost with its worker, and be made again; whoever holds this object sees
+    that. ``handle`` is the executor's word for where it is, ``stored`` a result to read when it is gone.
+    """
+
+    __slots__ = ("_fetch", "data", "handle", "key", "kind", "length", "place", "size", "stored", "why")
+
+    def __init__(self, stub: Stub, handle: Any, fetch: Callable[[Any], Any]) -> None:
+        self._fetch = fetch
+        self.stored: Any = None
+        self.why = ""
+        self._take(stub, handle)
+
+    def _take(self, stub: Any, handle: Any) -> None:
+        self.key, self.place, self.kind, self.length = stub.key, stub.place, stub.kind, stub.length
+        self.size, self.data, self.handle = stub.size, stub.data, handle
+
+    def revive(self, other: Any) -> None:
+        """Point to where the value is after it was made again; *other* is another one of these, or the value."""
+        if isinstance(other, Remote):
+            self._take(other, other.handle)
+        else:
+            self.data = other.data if isinstance(other, Packed) else dumps(other)
+        self.why = ""
+
+    def let_go(self, why: str) -> None:
+        """Give the value up; *why* is told to those who ask for it later."""
+        self.handle, self.why = None, why
+
+    def keep(self, value: Any) -> None:
+        """Take the value itself, which was fetched."""
+        self.data, self.handle = dumps(value), None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it can only be had by making it again."""
+        return self.handle is None and self.data is None and self.stored is None
+
+    def open(self) -> Any:
+        """
+        Fetch the value.
+
+        Raises:
+            ValueLostError: when it is gone.
+        """
+        if self.data is not None:
+            return pickle.loads(self.data)
+        if self.handle is not None:
+            try:
+                value = self._fetch(self.handle)
+                return value if self.place is None else value[self.place]
+            except Exception as error:
+                if self.stored is None:
+                    raise ValueLostError(f"A value on a worker cannot be fetched: {error}") from error
+        if self.stored is not None:
+            return self.stored.read(self.stored.location).value
+        raise ValueLostError(self.why or "The value was lost with the worker that held it.")
+
+    def __reduce__(self) -> Any:
+        try:
+            return Packed, (dumps(self.open()),)
+        except ValueLostError as error:
+            return Gone, (str(error),)
+
+
+class Gone(Carried):
+    """A value that is no more, in a state that was pickled."""
+
+    __slots__ = ("why",)
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+    def open(self) -> Any:
+        """Raise :class:`~dagflow.exceptions.ValueLostError`."""
+        raise ValueLostError(self.why)
+
+    def __reduce__(self) -> Any:
+        return Gone, (self.why,)
+
+
+class RemoteItem(Carried):
+    """One item of a sequence on a worker."""
+
+    __slots__ = ("number", "remote")
+
+    def __init__(self, remote: Remote, number: int) -> None:
+        self.remote = remote
+        self.number = number
+
+    def open(self) -> Any:
+        """Fetch the sequence and return the item."""
+        return self.remote.open()[self.number]
+
+
+class RemoteItems(Sequence[Any]):
+    """The items of a sequence on a worker."""
+
+    def __init__(self, remote: Remote) -> None:
+        self.remote = remote
+
+    def __len__(self) -> int:
+        return int(self.remote.length)
+
+    def __getitem__(self, number: Any) -> Any:
+        if not 0 <= number < self.remote.length:
+            raise IndexError(number)
+        return RemoteItem(self.remote, number)
+
+
+class Broken:
+    """An item that could not be taken from its sequence, on a worker."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+def unsealed(value: Any) -> Any:
+    """Return what *value* stands for, itself when it is no stand-in."""
+    return value.open() if isinstance(value, Carried) else value
+
+
+def sealed(content: Any) -> tuple[bytes, list[Any]]:
+    """
+    Return *content* as bytes, and the handles of values on workers that it refers to.
+
+    Raises:
+        ValueLostError: for a value that is gone; its first argument after the message is the :class:`Remote`.
+    """
+    handles: dict[str, tuple[int, Any]] = {}
+
+    def reference(remote: Remote, number: int | None) -> Any:
+        if remote.handle is not None:
+            place, _ = handles.setdefault(remote.key, (len(handles), remote.handle))
+            return _from_worker, (place, remote.place, number)
+        if remote.data is not None:
+            return _from_bytes, (remote.data, number)
+        if remote.stored is not None:
+            return _from_store, (remote.stored, number)
+        raise ValueLostError(remote.why or "The value is gone.")
+
+    def replace(item: Any) -> Any:
+        kind = type(item)
+        if kind is Packed:
+            return _from_bytes, (item.data, None)
+        if kind is Remote:
+            return reference(item, None)
+        if kind is RemoteItem:
+            return reference(item.remote, item.number)
+        return None
+
+    data = dumps(content, replace)
+    return data, [handle for _, handle in handles.values()]
+
+
+class _AtHand(threading.local):
+    values: Sequence[Any] = ()
+
+
+_at_hand = _AtHand()
+
+
+def opened(data: bytes, values: Sequence[Any]) -> Any:
+    """Return what was sealed; *values* are those its handles stood for."""
+    _at_hand.values = values
+    try:
+        return pickle.loads(data)
+    finally:
+        _at_hand.values = ()
+
+
+def _from_worker(place: int, inner: int | None, number: int | None) -> Any:
+    value = _at_hand.values[place]
+    return _item(value if inner is None else value[inner], number)
+
+
+def _from_bytes(data: bytes, number: int | None) -> Any:
+    return _item(pickle.loads(data), number)
+
+
+def _from_store(stored: Any, number: int | None) -> Any:
+    return _item(stored.read(stored.location).value, number)
+
+
+def _item(value: Any, number: int | None) -> Any:
+    if number is None:
+        return value
+    try:
+        return value[number]
+    except Exception as error:
+        return Broken(error)

@@ -1,0 +1,488 @@
+"""
+The loop for executors that run several things at once, in threads, processes or on a cluster.
+
+Runs that are ready stand in lines: one for each mapped step, and one for plain runs where the executor can hand back
+those behind a slow one. A few batches for every hand are under way; each is a *flight*. Batches of later steps go
+first, so that chains run depth first.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dagflow.engine.attempt import attempt_all
+from dagflow.engine.forwarding import hand_on
+from dagflow.engine.kept import KeptValues, carried_of
+from dagflow.engine.loop import Loop
+from dagflow.engine.notify import announce
+from dagflow.engine.plan import GO_ON_SUCCESS
+from dagflow.engine.progress import looks_up
+from dagflow.engine.remote import Link, Post, Report
+from dagflow.engine.settle import retry_state
+from dagflow.engine.sizes import BatchSize
+from dagflow.engine.state import Failed, Pending, State
+from dagflow.exceptions import ClusterError, ValueLostError, WorkerLostError
+from dagflow.utilities.context import pop_layer, push_layer
+
+if TYPE_CHECKING:
+    from dagflow.core.edge import Edge
+    from dagflow.engine.carried import Remote
+    from dagflow.engine.run_context import TaskRun
+
+__all__ = ["FarLoop"]
+
+Run = tuple[int, int | None]
+"""A step and the number of a child, ``None`` for a plain run."""
+
+_PARTS = 16
+"""Into how many a batch that was lost is split."""
+
+_LOSSES = 3
+"""How often a run may go down with its worker after the first time; then it is taken for the cause."""
+
+
+class Flight:
+    """
+    Runs under way together.
+
+    Attributes:
+        open: what is not known yet, by place.
+        repeated: whether they ran before, and only their lost values are wanted.
+        suspect: whether they went down with a worker before.
+        begun: whether a suspect has really begun, so that another loss counts.
+    """
+
+    __slots__ = ("begun", "future", "line", "open", "repeated", "suspect")
+
+    def __init__(self, runs: Sequence[Run], line: Line | None, repeated: bool, suspect: bool) -> None:
+        self.open: dict[int, Run] = dict(enumerate(runs))
+        self.line = line
+        self.repeated = repeated
+        self.suspect = suspect
+        self.begun = False
+        self.future: Any = None
+
+
+class Line:
+    """Runs that wait to be sent, with what is known of their durations."""
+
+    __slots__ = ("placement", "runs", "sizes")
+
+    def __init__(self, placement: Any, worth: float) -> None:
+        self.placement = placement
+        self.runs: deque[Run] = deque()
+        self.sizes = BatchSize(worth)
+
+
+class FarLoop(Loop):
+    """One run of a plan on an executor that runs several things at once; arguments as for :class:`Loop`."""
+
+    def __init__(self, *args: Any, home: frozenset[int] = frozenset(), **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._flights: dict[int, Flight] = {}
+        self._numbers: dict[int, Flight] = {}
+        self._lines: dict[Any, Line] = {}
+        self._flying: Counter[Any] = Counter()
+        self._undeliverable: list[tuple[Flight, Exception]] = []
+        self._losses: Counter[Run] = Counter()
+        self._hands_back = self.executor.hands_back
+        self._values: KeptValues | None = None
+        if self.executor.remote:
+            self._post = Post(self.scope, self.executor, self.plan, home)
+            self._values = KeptValues(self.plan, home, self.executor.is_lost)
+            self._repairs = Repairs()
+
+    def drive(self) -> list[State]:
+        """Run until nothing is left that this pass may do; return a state for every step."""
+        if self._watcher is not None:
+            self._watcher.began(self.plan)
+        out: list[Any] | None = self.progress.begin()
+        while out is not None:
+            while out:
+                out = self._route(out)
+            while self._ready:
+                self._launch(heapq.heappop(self._ready))
+            self._fill()
+            out = self._land()
+        if self._values is not None:
+            self._values.come_home(self.executor.wait)
+        return self.progress.snapshot()
+
+    # --- out -------------------------------------------------------------------------------------------------
+
+    def _launch(self, index: int) -> None:
+        """Put children in the line of their step; plain runs in one of their own, or on their way at once."""
+        task = self.plan.steps[index].task
+        placement = (task.tags, task.resources) if task.tags or task.resources else None
+        children = self._children.pop(index, None)
+        if children is not None:
+            self._line(index, placement).runs.extend((index, child) for child in children)
+        elif self._hands_back:
+            self._line(("plain", _hashable(placement)), placement).runs.append((index, None))
+        else:
+            self._send([(index, None)])
+
+    def _line(self, key: Any, placement: Any) -> Line:
+        line = self._lines.get(key)
+        if line is None:
+            line = self._lines[key] = Line(_hashable(placement), self.executor.batch_seconds)
+        return line
+
+    def _fill(self) -> None:
+        """Keep some batches for every hand under way, those of later steps first, so that chains run depth first."""
+        hands = max(self.executor.parallelism, 1)
+        while (line := self._next_line(hands)) is not None:
+            size = self._batch_size or line.sizes.next(len(line.runs), hands)
+            self._send([line.runs.popleft() for _ in range(min(size, len(line.runs)))], line)
+
+    def _next_line(self, hands: int) -> Line | None:
+        """Return the line of the latest step that may send another batch."""
+        found: Line | None = None
+        for line in self._lines.values():
+            if not line.runs or self._flying[line.placement] >= line.sizes.flights(hands):
+                continue
+            if found is None or line.runs[0][0] > found.runs[0][0]:
+                found = line
+        return found
+
+    def _send(
+        self, runs: Sequence[Run], line: Line | None = None, *, repeated: bool = False, suspect: bool = False
+    ) -> None:
+        """Send runs, of one step when they are children."""
+        flight = Flight(runs, line, repeated, suspect)
+        index, child = runs[0]
+        task = self.plan.steps[index].task
+        about = {
+            "task_name": task.name, "task_tags": task.tags, "task_index": child, "task_resources": task.resources,
+            "priority": index,
+        }  # fmt: skip
+        try:
+            if self.executor.remote:
+                rich = [self._posted(run, repeated) for run in runs]
+                chain = [] if repeated or child is None else self._chain(index, [one for _, one in runs])
+                number, flight.future = self._post.send(rich, chain, about, suspect=suspect)
+                self._numbers[number] = flight
+            else:
+                pairs = list(self._pairs(index, [one for _, one in runs]))
+                flight.future = self.executor.submit(attempt_all, pairs, extra_context=about)
+        except Exception as error:
+            self._undeliverable.append((flight, error))
+            return
+        self._flights[id(flight.future)] = flight
+        if line is not None:
+            self._flying[line.placement] += 1
+
+    def _posted(self, run: Run, repeated: bool) -> tuple[int, TaskRun, dict[Edge, State] | None]:
+        """Gather what is sent of one run; one that is repeated starts afresh."""
+        made = self._run(*run)
+        if repeated:
+            made.state = None
+        return run[0], made, self._asked(made, run[0])
+
+    def _chain(self, index: int, children: list[Any]) -> list[Link]:
+        """
+        Return what may run on the same worker right after *children*, each child following its own.
+
+        A value then goes from one step to the next without leaving the worker. That is sound where the machine can have
+        no other verdict once the child before has plainly succeeded: the follower is spread, follows this step alone,
+        asks a trigger that goes on success, looks nothing up and starts afresh.
+        """
+        links: list[Link] = []
+        while True:
+            follower = next((one for one in self.plan.steps[index].followers if self._may_follow(one, index)), None)
+            if follower is None or max(children) >= (self.progress.width(follower) or 0):
+                break
+            if any(self.progress.known_state(follower, child) is not None for child in children):
+                break
+            step = self.plan.steps[follower]
+            keys = [edge.key for edge, source in zip(step.edges, step.sources, strict=True) if source == index]
+            inputs = [self._inputs_beside(follower, child, keys) for child in children]
+            assert self._values is not None
+            last_use = self.plan.steps[index].followers == [follower] and self._values.may_drop(index)
+            links.append(Link(follower, [key for key in keys if key is not None], inputs, last_use))
+            index = follower
+        return links
+
+    def _may_follow(self, follower: int, index: int) -> bool:
+        step = self.plan.steps[follower]
+        task = step.task
+        return (
+            step.wide == {index}
+            and self.progress.width(follower) is not None
+            and task.trigger in GO_ON_SUCCESS
+            and not looks_up(task, None)
+            and (task.tags, task.resources) == (self.plan.steps[index].task.tags, self.plan.steps[index].task.resources)
+            and self.progress.plain_beside(follower, index)
+        )
+
+    def _inputs_beside(self, index: int, child: int, keys: list[str | None]) -> dict[str, Any]:
+        """Return the inputs of a child other than *keys* and constants."""
+        return {
+            column.key: column.value_of(child, packed=True)
+            for column in self.progress.columns(index)
+            if column.key is not None and column.key not in keys
+        }
+
+    # --- in --------------------------------------------------------------------------------------------------
+
+    def _land(self) -> list[Any] | None:
+        """Wait for whatever comes first and feed it back; ``None`` when nothing is under way."""
+        if self._undeliverable:
+            out: list[Any] = []
+            failed, self._undeliverable = self._undeliverable, []
+            for flight, error in failed:
+                out += self._lost(flight, error, "could not be sent")
+            return out
+        if not self._flights:
+            return self._wake()
+        out = []
+        futures = () if self.executor.tracks else [flight.future for flight in self._flights.values()]
+        for one in self.executor.as_completed(futures, timeout=self._until_next_date()):
+            if type(one) is bytes:
+                out += self._told(self._post.read(one))
+            elif id(one) in self._flights:
+                out += self._arrived(self._flights.pop(id(one)))
+        return out + self._due()
+
+    def _until_next_date(self) -> float | None:
+        return max(0.0, self._timers[0][0] - self._clock.now()) if self._timers else None
+
+    def _arrived(self, flight: Flight) -> list[Any]:
+        """The call of a flight has ended."""
+        if flight.line is not None:
+            self._flying[flight.line.placement] -= 1
+        out: list[Any] = []
+        try:
+            answer = self.executor.wait(flight.future)
+        except Exception as error:
+            return self._lost(flight, error, "was lost")
+        if not self.executor.remote:
+            runs = list(flight.open.items())
+            return self._take_in(
+                flight, [(place, [(run[0], state)]) for (place, run), state in zip(runs, answer, strict=True)]
+            )
+        if answer is not None:
+            out = self._told(self._post.read(answer))
+        if flight.open:
+            untold = WorkerLostError("The worker ended before it had told how the run went.")
+            out += self._lost(flight, untold, "was lost")
+        return out
+
+    def _told(self, report: Report) -> list[Any]:
+        """Take what a worker tells in the middle or at the end of a flight."""
+        hand_on(report.records)
+        flight = self._numbers.get(report.number)
+        if flight is None:
+            return []
+        flight.begun = flight.begun or report.begun
+        out = self._take_in(flight, report.answers)
+        back = [flight.open.pop(place) for place in report.given_back if place in flight.open]
+        if back:
+            self._back_in_line(flight, back)
+        if not flight.open:
+            del self._numbers[report.number]
+        return out
+
+    def _back_in_line(self, flight: Flight, runs: list[Run]) -> None:
+        if flight.line is None or flight.repeated:
+            for run in runs:
+                self._send([run], repeated=flight.repeated)
+        else:
+            flight.line.runs.extendleft(reversed(runs))
+
+    def _take_in(self, flight: Flight, answers: Iterable[tuple[int, list[tuple[int, State]]]]) -> list[Any]:
+        """Feed the states of runs back, those of one step together; keep what ran ahead until the machine asks."""
+        out: list[Any] = []
+        children: dict[int, list[tuple[int, State]]] = {}
+        seconds, count = 0.0, 0
+        for place, chain in answers:
+            index, child = flight.open.pop(place)
+            state = chain[0][1]
+            seconds += sum((one.run_ended or 0.0) - (one.run_started or 0.0) for _, one in chain)
+            count += 1
+            if flight.repeated:
+                out += self._made_again((index, child), state)
+                continue
+            if self._values is not None:
+                for step, one in chain:
+                    self._values.add(step, child, one)
+            if child is None:
+                if self._watcher is not None:
+                    self._watcher.finished(index, None, state)
+                out += self._fed(index, self.progress.finished(index, None, state))
+                continue
+            for step, one in chain[1:]:
+                self._answers[step, child] = one
+            children.setdefault(index, []).append((child, state))
+        if flight.line is not None and count:
+            flight.line.sizes.learn(count, seconds)
+        for index, pairs in children.items():
+            if self._watcher is not None:
+                self._watcher.children_finished(index, [state for _, state in pairs])
+            out += self._fed(index, self.progress.children_finished(index, pairs))
+        return out
+
+    def _take(self, index: int, children: Sequence[int], states: Sequence[State]) -> list[Any]:
+        return self._fed(index, super()._take(index, children, states))
+
+    def _fed(self, index: int, out: list[Any]) -> list[Any]:
+        """After states of a step were fed in: let go of values that nobody needs any more."""
+        if self._values is not None and self.progress.is_done(index):
+            self._values.step_done(index, self.progress.is_done)
+        return out
+
+    # --- what was lost -----------------------------------------------------------------------------------------
+
+    def _lost(self, flight: Flight, error: Exception, how: str) -> list[Any]:
+        """Deal with runs that never came back: a batch is split so that only the culprit fails."""
+        runs = list(flight.open.values())
+        flight.open.clear()
+        if self.scope.raises:
+            raise error
+        if isinstance(error, ClusterError):
+            return [one for run in runs for one in self._fail(run, flight, error, how, retry=False)]
+        if isinstance(error, ValueLostError):
+            return self._mend(runs, flight)
+        if len(runs) > 1:
+            self._split(runs, flight)
+            return []
+        (run,) = runs
+        if self.executor.resends and isinstance(error, WorkerLostError):
+            self._losses[run] += flight.suspect and flight.begun
+            if self._losses[run] < _LOSSES:
+                self.scope.logger.warning("A worker was lost while it ran %s, which is sent again.", self._name(run))
+                self._send(runs, repeated=flight.repeated, suspect=True)
+                return []
+        return self._fail(run, flight, error, how, retry=True)
+
+    def _split(self, runs: list[Run], flight: Flight) -> None:
+        """Send the runs of a lost batch again in smaller ones."""
+        size = max(1, len(runs) // _PARTS)
+        for start in range(0, len(runs), size):
+            part = runs[start : start + size]
+            self._send(part, repeated=flight.repeated, suspect=self.executor.resends and len(part) == 1)
+
+    def _fail(self, run: Run, flight: Flight, error: Exception, how: str, *, retry: bool) -> list[Any]:
+        """Let a run that never came back fail by what became of it."""
+        index, child = run
+        if flight.repeated:
+            return self._made_again(run, Failed(str(error), result=error))
+        known = self.progress.known_state(index, child)
+        bare = self._bare_run(index, child, known)
+        self.scope.logger.error("Task '%s': the run %s: %r", bare.full_name, how, error)
+        token = push_layer(bare)
+        try:
+            state: State = announce(bare, known or Pending(), Failed(f"The task run {how}: {error}", result=error))
+            if not bare.ended and retry:
+                count = getattr(known, "run_count", 0) + 1
+                state = announce(bare, state, retry_state(bare.task, state, count, self._clock.now()))
+        finally:
+            pop_layer(token)
+        if self._watcher is not None:
+            self._watcher.finished(index, child, state)
+        return self._fed(index, self.progress.finished(index, child, state))
+
+    def _name(self, run: Run) -> str:
+        index, child = run
+        name = self.plan.steps[index].task.name
+        return repr(name if child is None else f"{name}[{child}]")
+
+    # --- values that were lost ---------------------------------------------------------------------------------
+
+    def _mend(self, runs: list[Run], flight: Flight) -> list[Any]:
+        """Send runs again whose inputs were lost, after making those inputs again."""
+        assert self._values is not None
+        again: dict[int, list[Run]] = {}
+        whole: list[Run] = []
+        for run in runs:
+            missing = self._values.missing(self._inputs_of(run))
+            for step, child, remote in missing:
+                maker = (step, child)
+                if self._repairs.begin(maker, remote):
+                    again.setdefault(step, []).append(maker)
+                    self.scope.logger.warning(
+                        "The value of task %s is no longer on the cluster, so the task runs again. "
+                        "Give it a result and turn checkpointing on to have it read instead.", self._name(maker),
+                    )  # fmt: skip
+            if missing:
+                self._repairs.park(run, {(step, child) for step, child, _ in missing}, flight.repeated)
+            else:
+                whole.append(run)
+        for makers in again.values():
+            self._send(makers, repeated=True)
+        if whole:
+            self.scope.logger.info("%d task runs are sent again: a value they need was moved or lost.", len(whole))
+            self._send(whole, repeated=flight.repeated)
+        return []
+
+    def _inputs_of(self, run: Run) -> list[Any]:
+        made = self._run(*run)
+        upstream = self._asked(made, run[0]) or {}
+        return [*made.inputs.values(), *(state.carried() for state in upstream.values())]
+
+    def _made_again(self, run: Run, state: State) -> list[Any]:
+        """Take the value of a run that was repeated for it, and let those go on that waited."""
+        remote = self._repairs.end(run)
+        good = state.is_successful() and not state.is_mapped()
+        if good:
+            remote.revive(carried_of(state))
+        out: list[Any] = []
+        for parked, repeated in self._repairs.freed(run, good):
+            if good:
+                self._send([parked], repeated=repeated)
+                continue
+            error = ValueLostError(
+                f"It needs the value of task {self._name(run)}, which was lost with its worker and could not be made "
+                f"again: {state.message}"
+            )
+            out += self._fail(parked, Flight([parked], None, repeated, False), error, "was given up", retry=False)
+        return out
+
+
+class Repairs:
+    """
+    Values that are being made again, and the runs that wait for them.
+
+    What changes: both, as values are lost and made again.
+    """
+
+    def __init__(self) -> None:
+        self._under_way: dict[Run, Remote] = {}
+        self._parked: list[tuple[Run, set[Run], bool]] = []
+
+    def begin(self, maker: Run, remote: Remote) -> bool:
+        """Note that *maker* is repeated for *remote*; ``False`` when it is already."""
+        if maker in self._under_way:
+            return False
+        self._under_way[maker] = remote
+        return True
+
+    def park(self, run: Run, makers: set[Run], repeated: bool) -> None:
+        """Let *run* wait for *makers*."""
+        self._parked.append((run, makers, repeated))
+
+    def end(self, maker: Run) -> Remote:
+        """Note that *maker* has run; return what it was repeated for."""
+        return self._under_way.pop(maker)
+
+    def freed(self, maker: Run, good: bool) -> list[tuple[Run, bool]]:
+        """Return the runs that waited for *maker* last, or, when it failed, all that waited for it."""
+        found, left = [], []
+        for run, makers, repeated in self._parked:
+            makers.discard(maker) if good else None
+            if maker in makers or not makers:
+                found.append((run, repeated))
+            else:
+                left.append((run, makers, repeated))
+        self._parked = left
+        return found
+
+
+def _hashable(placement: Any) -> Any:
+    if placement is None:
+        return None
+    tags, resources = placement
+    return frozenset(tags), tuple(sorted((resources or {}).items()))

@@ -1,0 +1,445 @@
+"""
+The worker's end of :mod:`dagflow.engine.remote`: runs what was posted and reports.
+
+What is the same for many runs comes once, as a :class:`Kit`. A message asks for a batch of runs, one after the other;
+each has its own state, context, handlers, limits and checkpoint. Where the executor has an outpost on the worker, a
+batch whose current run turns out slow reports what is done and hands back the runs that have not begun, so that nobody
+waits behind it; and values that are large stay on the worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from dagflow.engine.attempt import attempt
+from dagflow.engine.base_state import NOTHING
+from dagflow.engine.carried import Broken, Packed, Stub, opened
+from dagflow.engine.forwarding import collecting, follow_level
+from dagflow.engine.run_context import RunScope, TaskRun
+from dagflow.engine.state import Failed, State, Success
+from dagflow.exceptions import WorkerLostError
+from dagflow.executors.published import fetch
+from dagflow.utilities.pickling import dumps
+
+if TYPE_CHECKING:
+    from dagflow.core.task import Task
+
+__all__ = ["Kit", "Outpost", "packed", "run_posted"]
+
+_SMALL = (int, float, bool, type(None))
+"""Types that are cheaper to send than to pack."""
+
+_LARGE = 1 << 18
+"""Bytes from which a value is kept on the worker, under a name of its own."""
+
+_POOLED = 1 << 16
+"""Bytes of all values of a report together from which those of at least a thousandth of it are kept, as one."""
+
+_SLOW = 0.05
+"""Seconds after which a run is slow, and those behind it are handed back."""
+
+_LONG = 0.25
+"""Seconds after which a batch is cut short, however quick its runs."""
+
+_LOG_PAUSE = 1.0
+"""Seconds that log lines of a run may wait to be sent."""
+
+_MANY_RECORDS = 500
+"""Log lines after which they are sent without waiting."""
+
+_GLANCE = 0.02
+"""Seconds between two looks at the batches under way."""
+
+_IDLE = 5.0
+"""Seconds after which a thread with nothing to watch ends."""
+
+_SUCCEEDED = "Task run succeeded."
+"""The message of a plain success."""
+
+
+class Outpost(Protocol):
+    """
+    What an executor offers to runs on its workers; it travels with the kit.
+
+    Attributes:
+        tells: whether messages can be sent to the driver while a call goes on.
+    """
+
+    tells: bool
+
+    def size_of(self, value: Any) -> int:
+        """Return about how many bytes *value* takes, quickly."""
+
+    def keep(self, values: dict[str, Any]) -> None:
+        """Keep *values* on this worker, for other workers and the driver to fetch."""
+
+    def tell(self, message: bytes) -> None:
+        """Send *message* to the driver; messages and the end of the call arrive in order."""
+
+    def confirm(self, message: bytes) -> None:
+        """Send *message* and return when it can no longer be lost with this worker."""
+
+
+class Kit:
+    """
+    What the runs of one flow run share on a worker.
+
+    Args:
+        scope: the flow run's.
+        steps: task, slug and constant arguments by step.
+        home: steps whose values the driver wants.
+        outpost: the executor's; ``None`` where there is none.
+        level: of the driver's log; ``None`` leaves the worker's logging alone.
+    """
+
+    def __init__(
+        self,
+        scope: RunScope,
+        steps: dict[int, tuple[Task, str, dict[str, Any]]],
+        home: frozenset[int],
+        outpost: Outpost | None,
+        level: int | None,
+    ) -> None:
+        self.scope = scope
+        self.steps = steps
+        self.home = home
+        self.outpost = outpost
+        self.level = level
+
+
+def run_posted(key: str, data: bytes, values: Any = ()) -> bytes | None:
+    """
+    Run what :meth:`Post.send` sent; called on the worker.
+
+    Returns:
+        the report, ``None`` when it was told already.
+    """
+    return _Batch(fetch(key), *opened(data, values)).run()
+
+
+class _Batch:
+    """
+    Runs that came in one message.
+
+    What changes while it runs: the place of the next run, the end, which moves forward when runs are handed back, and
+    what is still to be reported. The thread that runs and the one that watches both touch these, under a lock.
+    """
+
+    def __init__(self, kit: Kit, number: int, links: list[Any], items: list[Any], suspect: bool) -> None:
+        self._kit = kit
+        self._number = number
+        self._links = links
+        self._items = items
+        self._suspect = suspect
+        self._lock = threading.Lock()
+        self._telling = threading.RLock()
+        self._place = 0
+        self._end = len(items)
+        self._since = self._began = time.monotonic()
+        self._told = self._began
+        self._done: list[tuple[int, list[tuple[int, State]]]] = []
+        self._live: list[tuple[State, Any]] = []
+        self._large: dict[str, Any] = {}
+        self._item_live: list[tuple[State, Any]] = []
+        self._item_large: dict[str, Any] = {}
+        self._seen: set[tuple[int, type]] = set()
+        self.records: list[dict[str, Any]] = []
+
+    def run(self) -> bytes | None:
+        """Run one after the other; return or tell the report."""
+        kit, outpost = self._kit, self._kit.outpost
+        if outpost is None:
+            self._run_items()
+            return self._report()
+        if kit.level is not None:
+            follow_level(kit.level)
+        with collecting(self):
+            if not outpost.tells:
+                self._run_items()
+                return self._report()
+            if self._suspect:
+                outpost.confirm(dumps((self._number, True, [], [], [])))
+            with _monitor.watching(self):
+                self._run_items()
+            self._tell(hand_back=False)
+        return None
+
+    def _run_items(self) -> None:
+        while (place := self._next()) is not None:
+            chain = self._run_item(self._items[place])
+            with self._lock:
+                self._done.append((place, chain))
+                self._live += self._item_live
+                self._large.update(self._item_large)
+            self._item_live, self._item_large = [], {}
+
+    def _next(self) -> int | None:
+        with self._lock:
+            if self._place >= self._end:
+                return None
+            self._place += 1
+            self._since = time.monotonic()
+            return self._place - 1
+
+    # --- one run -----------------------------------------------------------------------------------------------
+
+    def _run_item(self, item: Any) -> list[tuple[int, State]]:
+        """Run a step, and those that follow it child by child as long as all goes well."""
+        index, child, known, inputs, candidates, upstream, beside = item
+        chain: list[tuple[int, State]] = []
+        links = self._links
+        for place in range(len(links) + 1):
+            task, slug, constants = self._kit.steps[index]
+            run = TaskRun(self._kit.scope, task, slug, child, known, {**constants, **inputs} if constants else inputs)
+            run.candidates = candidates
+            state = _attempt(run, upstream)
+            if place and type(state) is Success and links[place - 1][2]:
+                self._drop(chain[-1][1])
+            goes_on = type(state) is Success and place < len(links)
+            value = state.result if goes_on else None
+            sent = self._carry(state, index, run.full_name)
+            chain.append((index, sent))
+            if not goes_on or type(sent) is not Success:
+                break
+            index, keys, _ = links[place]
+            inputs = {**beside[place], **dict.fromkeys(keys, value)}
+            known = upstream = None
+            candidates = ()
+        return chain
+
+    def _carry(self, state: State, index: int, name: str) -> State:
+        """Make *state* fit to travel: its value packed, or kept here."""
+        outpost = self._kit.outpost
+        if outpost is None:
+            return packed(state, name)
+        value = _value_of(state)
+        if value is NOTHING or type(value) in _SMALL or isinstance(value, BaseException):
+            return state
+        home = index in self._kit.home
+        try:
+            size = outpost.size_of(value)
+            if size < _LARGE:
+                data = dumps(value)
+                size = len(data)
+                if size < _LARGE:
+                    _put(state, Packed(data))
+                    if not home:
+                        self._item_live.append((state, value))
+                    return state
+            self._keep(state, value, size, index)
+        except Exception as error:
+            return _undeliverable(value, name, error)
+        return state
+
+    def _keep(self, state: State, value: Any, size: int, index: int) -> None:
+        """Keep a large value here under a key of its own."""
+        data = dumps(value) if index in self._kit.home else None
+        kind = index, type(value)
+        if data is None and kind not in self._seen:  # alike ones are taken on trust
+            self._seen.add(kind)
+            _check_picklable(value)
+        key = _new_key()
+        self._item_large[key] = value
+        _put(state, Stub(key, None, *_kind_of(value), size, data))
+
+    def _drop(self, state: State) -> None:
+        """Let go of a large value whose only follower has made good use of it."""
+        stub = _value_of(state)
+        if type(stub) is Stub and stub.data is None and stub.key in self._item_large:
+            del self._item_large[stub.key]
+            stub.key = ""
+
+    # --- reports -----------------------------------------------------------------------------------------------
+
+    def _report(self, *, hand_back: bool = False) -> bytes:
+        """Return what was done since the last report; *hand_back* gives up the runs that have not begun."""
+        with self._lock:
+            done, self._done = self._done, []
+            live, self._live = self._live, []
+            large, self._large = self._large, {}
+            records, self.records = self.records, []
+            given = []
+            if hand_back:
+                given = list(range(self._place, self._end))
+                self._end = self._place
+            self._told = time.monotonic()
+        if sum(len(_value_of(state).data) for state, _ in live) > _POOLED:
+            large.update(_pooled(live))
+        if large:
+            assert self._kit.outpost is not None
+            self._kit.outpost.keep(large)
+        answers = [(place, [(index, _lean(state)) for index, state in chain]) for place, chain in done]
+        return dumps((self._number, False, answers, given, records))
+
+    def note(self, record: dict[str, Any]) -> None:
+        """Take a log record along; called in the thread that runs."""
+        with self._lock:
+            self.records.append(record)
+            many = len(self.records) >= _MANY_RECORDS
+        if many:
+            self._tell(hand_back=False)
+
+    def _tell(self, *, hand_back: bool) -> None:
+        """Report in the middle of the batch; one after the other, because the last report has to come last."""
+        outpost = self._kit.outpost
+        if outpost is not None and outpost.tells:
+            with self._telling:
+                outpost.tell(self._report(hand_back=hand_back))
+
+    def look(self, now: float) -> None:
+        """Hand back or report what should not wait; called by the thread that watches."""
+        slow = now - self._since > _SLOW or now - self._began > _LONG
+        waits = self._place < self._end or self._done
+        if slow and waits and len(self._items) > 1:
+            self._tell(hand_back=True)
+        elif self.records and now - self._told > _LOG_PAUSE:
+            self._tell(hand_back=False)
+
+
+class _Monitor:
+    """
+    The one thread of a process that watches its batches.
+
+    What changes: the batches under way, and whether the thread is there; it ends when it had nothing to watch for a
+    while.
+    """
+
+    def __init__(self) -> None:
+        self._batches: set[_Batch] = set()
+        self._change = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    @contextlib.contextmanager
+    def watching(self, batch: _Batch) -> Iterator[None]:
+        """Watch *batch* inside the block."""
+        with self._change:
+            self._batches.add(batch)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="dagflow-monitor", daemon=True)
+                self._thread.start()
+            self._change.notify()
+        try:
+            yield
+        finally:
+            with self._change:
+                self._batches.discard(batch)
+
+    def _watch(self) -> None:
+        while True:
+            with self._change:
+                if not self._batches and not self._change.wait(_IDLE) and not self._batches:
+                    self._thread = None
+                    return
+                batches = list(self._batches)
+            now = time.monotonic()
+            for batch in batches:
+                batch.look(now)
+            time.sleep(_GLANCE)
+
+
+_monitor = _Monitor()
+
+
+def _attempt(run: TaskRun, upstream: Any) -> State:
+    """Attempt a run whose inputs came in a message."""
+    for key, value in run.inputs.items():
+        if type(value) is Broken:
+            return Failed(f"Input {key!r}: the item cannot be taken: {value.error!r}", result=value.error)
+    try:
+        return attempt(run, upstream)
+    except SystemExit as error:  # it would end the worker, and all that lies there
+        return Failed(
+            f"Task {run.full_name!r} called sys.exit({error.code!r}), which would end the worker it ran on. "
+            "Return, or raise an exception or a signal.",
+            result=WorkerLostError(f"The task called sys.exit({error.code!r})."),
+        )
+
+
+def packed(state: State, name: str) -> State:
+    """Return *state* with its value in bytes; ``Failed`` when the value cannot be pickled."""
+    value = _value_of(state)
+    if value is NOTHING or type(value) in _SMALL or isinstance(value, BaseException):
+        return state
+    try:
+        _put(state, Packed(dumps(value)))
+    except Exception as error:
+        return _undeliverable(value, name, error)
+    return state
+
+
+def _value_of(state: State) -> Any:
+    return state._value if state._holder is None else state._holder.value
+
+
+def _put(state: State, value: Any) -> None:
+    """Put *value* in the place of the one *state* has, in a copy of what holds it."""
+    if state._holder is None:
+        state._value = value
+    else:
+        state._holder = copy.copy(state._holder)
+        state._holder.value = value
+
+
+def _undeliverable(value: Any, name: str, error: Exception) -> State:
+    return Failed(
+        f"Task {name!r} returned a {type(value).__name__}, which cannot be sent back from its process: {error!r}. "
+        "Return something that pickles, or use threads.",
+        result=TypeError(str(error)),
+    )
+
+
+def _pooled(live: list[tuple[State, Any]]) -> dict[str, Any]:
+    """Keep values together that are small one by one, and not in all."""
+    key = _new_key()
+    pool: list[Any] = []
+    for state, value in live:
+        size = len(_value_of(state).data)
+        if size >= _POOLED // 1000:
+            _put(state, Stub(key, len(pool), *_kind_of(value), size))
+            pool.append(value)
+    return {key: pool} if pool else {}
+
+
+def _new_key() -> str:
+    import uuid
+
+    return f"dagflow-value-{uuid.uuid4().hex}"
+
+
+def _kind_of(value: Any) -> tuple[str, int]:
+    """Return how *value* can be mapped over, and how many items it has."""
+    if isinstance(value, Mapping):
+        return "mapping", 0
+    if hasattr(value, "__getitem__") and hasattr(value, "__len__"):
+        try:
+            return "sequence", len(value)
+        except Exception:  # it has a length and does not tell, such as an array without dimensions
+            return "other", 0
+    return "other", 0
+
+
+class _Sink:
+    """Takes bytes and keeps none."""
+
+    def write(self, data: Any) -> int:
+        return len(data)
+
+
+def _check_picklable(value: Any) -> None:
+    """Raise what pickling *value* raises; arrays and the like are not copied for that."""
+    import cloudpickle
+
+    cloudpickle.CloudPickler(_Sink(), protocol=5, buffer_callback=lambda _: None).dump(value)
+
+
+def _lean(state: State) -> Any:
+    """Return a plain success as three values: most states are one, and a tuple travels at a third of the cost."""
+    plain = type(state) is Success and state._holder is None and state._context is None and not state.earlier_attempts
+    if plain and state.message == _SUCCEEDED and state._cached_inputs is None:
+        return state._value, state.run_started, state.run_ended
+    return state
