@@ -197,6 +197,31 @@ def test_a_result_that_cannot_be_opened_fails_who_opens_it_and_nobody_else(clust
     wait_until(cluster.is_clean)
 
 
+def test_a_function_of_a_module_that_workers_lack_fails_alone_and_kills_nobody(
+    cluster: RunningCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Dask itself loses the worker over a message that cannot be opened.
+    (tmp_path / "only_here.py").write_text("def triple(x):\n    return 3 * x\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import only_here  # type: ignore[import-not-found]
+
+    @task
+    def fine(x: int) -> int:
+        return x
+
+    with Flow("modules") as flow:
+        bad = task(only_here.triple, name="bad").map([1, 2, 3])
+        good = fine.map([1, 2, 3])
+    before = cluster.worker_pids()
+
+    state = flow.run(executor=DaskExecutor(address=cluster.address))
+
+    children = state.result[bad].map_states
+    assert all(isinstance(child.result, Exception) and "only_here" in str(child.result) for child in children), children
+    assert state.result[good].result == [1, 2, 3]
+    assert cluster.worker_pids() == before and len(cluster.worker_names()) == 2
+
+
 # --- values of workers that are gone -----------------------------------------------------------------------------
 
 
