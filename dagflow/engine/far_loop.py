@@ -340,6 +340,8 @@ class FarLoop(Loop):
         """Deal with runs that never came back: a batch is split so that only the culprit fails."""
         runs = list(flight.open.values())
         flight.open.clear()
+        if not runs:  # all was told before
+            return []
         if self.scope.raises:
             raise error
         if isinstance(error, ClusterError):

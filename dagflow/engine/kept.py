@@ -49,7 +49,10 @@ class KeptValues:
         value = carried_of(state)
         if type(value) is Remote:
             self._made.setdefault(step, []).append((value, child))
-            self._size += value.size if value.handle is not None else 0
+            if value.handle is None:
+                value.let_go(self._words(step))
+            else:
+                self._size += value.size
 
     def may_drop(self, step: int) -> bool:
         """Tell whether the values of *step* need not be kept for the user once those that need them have them."""

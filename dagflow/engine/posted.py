@@ -24,6 +24,7 @@ from dagflow.engine.run_context import RunScope, TaskRun
 from dagflow.engine.state import Failed, State, Success
 from dagflow.exceptions import WorkerLostError
 from dagflow.executors.published import fetch
+from dagflow.utilities.logging import get_logger
 from dagflow.utilities.pickling import dumps
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ _POOLED = 1 << 16
 _SLOW = 0.05
 """Seconds after which a run is slow, and those behind it are handed back."""
 
-_LONG = 0.25
+_LONG = 0.5
 """Seconds after which a batch is cut short, however quick its runs."""
 
 _LOG_PAUSE = 1.0
@@ -71,6 +72,9 @@ class Outpost(Protocol):
     """
 
     tells: bool
+
+    def arrive(self) -> Outpost:
+        """Return one that knows the worker of this thread; the others are methods of that."""
 
     def size_of(self, value: Any) -> int:
         """Return about how many bytes *value* takes, quickly."""
@@ -132,6 +136,7 @@ class _Batch:
 
     def __init__(self, kit: Kit, number: int, links: list[Any], items: list[Any], suspect: bool) -> None:
         self._kit = kit
+        self._outpost: Outpost | None = None
         self._number = number
         self._links = links
         self._items = items
@@ -152,10 +157,11 @@ class _Batch:
 
     def run(self) -> bytes | None:
         """Run one after the other; return or tell the report."""
-        kit, outpost = self._kit, self._kit.outpost
-        if outpost is None:
+        kit = self._kit
+        if kit.outpost is None:
             self._run_items()
             return self._report()
+        outpost = self._outpost = kit.outpost.arrive()
         if kit.level is not None:
             follow_level(kit.level)
         with collecting(self):
@@ -214,7 +220,7 @@ class _Batch:
 
     def _carry(self, state: State, index: int, name: str) -> State:
         """Make *state* fit to travel: its value packed, or kept here."""
-        outpost = self._kit.outpost
+        outpost = self._outpost
         if outpost is None:
             return packed(state, name)
         value = _value_of(state)
@@ -271,8 +277,8 @@ class _Batch:
         if sum(len(_value_of(state).data) for state, _ in live) > _POOLED:
             large.update(_pooled(live))
         if large:
-            assert self._kit.outpost is not None
-            self._kit.outpost.keep(large)
+            assert self._outpost is not None
+            self._outpost.keep(large)
         answers = [(place, [(index, _lean(state)) for index, state in chain]) for place, chain in done]
         return dumps((self._number, False, answers, given, records))
 
@@ -286,7 +292,7 @@ class _Batch:
 
     def _tell(self, *, hand_back: bool) -> None:
         """Report in the middle of the batch; one after the other, because the last report has to come last."""
-        outpost = self._kit.outpost
+        outpost = self._outpost
         if outpost is not None and outpost.tells:
             with self._telling:
                 outpost.tell(self._report(hand_back=hand_back))
@@ -338,7 +344,10 @@ class _Monitor:
                 batches = list(self._batches)
             now = time.monotonic()
             for batch in batches:
-                batch.look(now)
+                try:
+                    batch.look(now)
+                except Exception:  # the others must be watched all the same
+                    get_logger("TaskRunner").exception("A report to the driver failed.")
             time.sleep(_GLANCE)
 
 

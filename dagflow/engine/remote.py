@@ -112,6 +112,7 @@ class Post:
             for at, (index, run, upstream) in enumerate(runs)
         ]
         data, handles = sealed((number, links, items, suspect))
+        about = {**about, "tells": self._executor.hands_back}
         return number, self._executor.submit(run_posted, self._key, data, handles, extra_context=about)
 
     def _publish(self) -> None:
@@ -196,10 +197,7 @@ class Post:
         """Return a reference to a value that a worker kept; its key is empty when it was let go at once."""
         if stub.key and stub.key not in handles:
             handles[stub.key] = self._executor.kept(stub.key)
-        remote = Remote(stub, handles.get(stub.key), self._executor.wait)
-        if not stub.key:
-            remote.let_go("The only task that needed the value had it on the same worker, so it was not kept.")
-        return remote
+        return Remote(stub, handles.get(stub.key), self._executor.wait)
 
 
 def _fault(task: Task, reason: Exception) -> Exception:

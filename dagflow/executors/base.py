@@ -69,7 +69,8 @@ class Executor:
         Arrange for ``fn(*args, **kwargs)`` and return a future.
 
         Args:
-            extra_context: ``task_name``, ``task_tags`` and ``task_index`` for dashboards.
+            extra_context: ``task_name``, ``task_tags`` and ``task_index`` for dashboards; the engine adds
+                ``task_resources``, ``priority``, and ``tells`` for a call that returns nothing.
         """
         raise NotImplementedError
 

@@ -57,7 +57,7 @@ class DaskExecutor(Executor):
     remote = True
     tracks = True
     resends = True
-    batch_seconds = 0.1
+    batch_seconds = 0.2
 
     def __init__(
         self,
@@ -187,7 +187,10 @@ class DaskExecutor(Executor):
         resources = {**resources_in(about.get("task_tags") or ()), **_plain_dict(about.get("task_resources"))}
         if resources:
             options["resources"] = resources
-        return held.submit(fn, args, kwargs, self._key(about, held.prefix), options)
+        future = held.submit(fn, args, kwargs, self._key(about, held.prefix), options)
+        if about.get("tells"):
+            held.telling.add(future.key)
+        return future
 
     def _key(self, about: Mapping[str, Any], prefix: str) -> str:
         """Return a name that dashboards group by task: ``<task name>-<index>-<uuid>``."""
@@ -248,6 +251,7 @@ class _Held:
         self.outpost: Any = None
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._under_way: dict[str, tuple[Any, list[Any]]] = {}
+        self.telling: set[str] = set()
         self._published: list[str] = []
         self._plugged = False
         self._threads = 0
@@ -319,6 +323,9 @@ class _Held:
         from distributed import CancelledError, KilledWorker
 
         _, inputs = self._under_way.pop(future.key, (future, []))
+        if future.key in self.telling and future.status == "finished":
+            self.telling.discard(future.key)  # what it returns is nothing, and need not be fetched
+            return None
         try:
             return future.result()
         except KilledWorker as error:

@@ -7,7 +7,9 @@ The plugin of the scheduler travels by value, so that a scheduler needs no dagfl
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
+from collections.abc import Coroutine
 from typing import Any
 
 from distributed import SchedulerPlugin, WorkerPlugin, get_worker
@@ -88,6 +90,13 @@ class DaskOutpost:
         self._client = client
         self._prefix = prefix
         self.tells = tells
+        self._worker: Any = None
+
+    def arrive(self) -> DaskOutpost:
+        """Note which worker this thread belongs to."""
+        here = copy.copy(self)
+        here._worker = get_worker()
+        return here
 
     def size_of(self, value: Any) -> int:
         """Return about how many bytes *value* takes."""
@@ -97,24 +106,25 @@ class DaskOutpost:
 
     def keep(self, values: dict[str, Any]) -> None:
         """Keep *values* in the memory of this worker that Dask manages: it spills, moves and serves them."""
-        worker: Any = get_worker()
-        asyncio.run_coroutine_threadsafe(self._keep(worker, values), worker.loop.asyncio_loop).result()
+        self._on_loop(self._keep(values))
 
-    async def _keep(self, worker: Any, values: dict[str, Any]) -> None:
+    async def _keep(self, values: dict[str, Any]) -> None:
+        worker = self._worker
         sizes = worker.update_data(data=values)["nbytes"]
         places = {key: [worker.address] for key in values}
         await worker.scheduler.update_data(who_has=places, nbytes=sizes, client=self._client)
 
     def tell(self, message: bytes) -> None:
         """Send *message* to the driver."""
-        worker: Any = get_worker()
+        worker = self._worker
         worker.loop.add_callback(worker.batched_send, {"op": f"dagflow-tell-{self._prefix}", "message": message})
 
     def confirm(self, message: bytes) -> None:
         """Send *message* to the driver and wait until the scheduler has it."""
-        worker: Any = get_worker()
+        self._on_loop(self._confirm(message))
 
-        async def send() -> None:
-            await getattr(worker.scheduler, f"dagflow_confirm_{self._prefix}")(message=message)
+    async def _confirm(self, message: bytes) -> None:
+        await getattr(self._worker.scheduler, f"dagflow_confirm_{self._prefix}")(message=message)
 
-        asyncio.run_coroutine_threadsafe(send(), worker.loop.asyncio_loop).result()
+    def _on_loop(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._worker.loop.asyncio_loop).result()

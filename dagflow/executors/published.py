@@ -2,7 +2,8 @@
 Objects that a driver published to its workers, by key.
 
 They arrive as bytes and are opened when first asked for. On a worker this table changes whenever something is
-published or withdrawn; nowhere else.
+published or withdrawn; nowhere else. Several workers may share a process: what all of them received stays until all
+have withdrawn it.
 """
 
 from __future__ import annotations
@@ -14,16 +15,22 @@ __all__ = ["fetch", "receive", "withdraw"]
 
 _sent: dict[str, bytes] = {}
 _opened: dict[str, Any] = {}
+_receivers: dict[str, int] = {}
 
 
 def receive(key: str, data: bytes) -> None:
     """Keep *data* under *key*."""
+    _receivers[key] = _receivers.get(key, 0) + 1
     _sent[key] = data
     _opened.pop(key, None)
 
 
 def withdraw(key: str) -> None:
-    """Forget what is under *key*."""
+    """Forget what is under *key*, when nobody else in this process has it."""
+    _receivers[key] = _receivers.get(key, 1) - 1
+    if _receivers[key] > 0:
+        return
+    del _receivers[key]
     _sent.pop(key, None)
     _opened.pop(key, None)
 
