@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -46,7 +47,7 @@ class Script:
         path.write_text(SCRIPT.format(folder=str(self.marks), width=width, executor=executor))
         self.process = subprocess.Popen(
             ["env", f"{MARK}={self.mark}", sys.executable, str(path)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder, start_new_session=True,
         )  # fmt: skip
 
     def is_running_tasks(self) -> bool:
@@ -63,30 +64,41 @@ class Script:
         except psutil.Error:
             return False
 
+    def wait_until(self, moment: str) -> None:
+        """Wait until the run is ``starting`` or ``running``."""
+        if moment == "running":
+            wait_until(self.is_running_tasks, 60)
+        else:
+            assert self.process.stdout is not None
+            line = self.process.stdout.readline
+            wait_until(lambda: "Beginning Flow run" in line(), 60)
+
     def interrupt(self) -> tuple[float, str]:
-        """Press Ctrl-C; return the seconds until the end and what was written to standard error."""
+        """Press Ctrl-C, which a terminal sends to all; return the seconds to the end, and the standard error."""
         began = time.monotonic()
-        self.process.send_signal(signal.SIGINT)
+        os.killpg(self.process.pid, signal.SIGINT)
         _, err = self.process.communicate(timeout=30)
         return time.monotonic() - began, err
 
 
-def test_ctrl_c_ends_a_large_map_soon_and_leaves_no_process_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("moment", ["starting", "running"])
+def test_ctrl_c_ends_a_large_map_soon_and_leaves_no_process_behind(moment: str, tmp_path: Path) -> None:
     script = Script(tmp_path, OWN, 10_000)
-    wait_until(script.is_running_tasks, 60)
+    script.wait_until(moment)
 
     seconds, err = script.interrupt()
 
     assert seconds < 5
     assert script.process.returncode != 0 and "KeyboardInterrupt" in err
     wait_until(lambda: not script.processes())
+    assert err.count("Traceback") == 1, "workers keep quiet"
 
 
 def test_ctrl_c_leaves_a_cluster_of_the_users_healthy_and_clean(tmp_path: Path) -> None:
     with running_cluster() as cluster:
         before = cluster.worker_pids()
         script = Script(tmp_path, f"DaskExecutor(address={cluster.address!r})", 10_000)
-        wait_until(script.is_running_tasks, 60)
+        script.wait_until("running")
 
         seconds, err = script.interrupt()
 

@@ -24,7 +24,7 @@ from dagflow.executors import DaskExecutor
 from dagflow.utilities.configuration import set_temporary_config
 from tests.clusters import RunningCluster, running_cluster
 from tests.faults.maps import KINDS, Kind, executions, right_total, starts_in, three_stages
-from tests.faults.witness import Witness, histogram
+from tests.faults.witness import Witness, histogram, silence
 
 WIDTH = 200
 COLUMNS = "{:>4}  {:<30} {:<9} {:>8}  {:<6} {:<18} {:>5} {:>7} {:>9} {:>7}  {}"
@@ -144,6 +144,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
+    silence()
     chance = random.Random(arguments.seed)
     failures = 0
     print(HEADER, flush=True)

@@ -25,6 +25,7 @@ from dagflow.executors import DaskExecutor
 from dagflow.utilities.configuration import set_temporary_config
 from tests.clusters import RunningCluster, running_cluster
 from tests.faults.maps import Kind, executions, right_total, starts_in, three_stages
+from tests.faults.witness import silence
 
 WIDTH = 200
 SOON = 15.0
@@ -148,6 +149,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
+    silence()
     chance = random.Random(arguments.seed)
     failures = 0
     print(HEADER, flush=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import random
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,13 @@ import pytest
 
 from dagflow import Flow, task, unmapped
 from dagflow.engine.results import LocalResult
-from dagflow.exceptions import WorkerLostError
+from dagflow.exceptions import ClusterError, WorkerLostError
 from dagflow.executors import DaskExecutor
 from dagflow.triggers import all_finished
 from dagflow.utilities.configuration import set_temporary_config
 from tests.clusters import RunningCluster, running_cluster, wait_until
 from tests.faults import dask_kills, dask_scheduler_kills
-from tests.faults.maps import KINDS, executions, note, starts_in
+from tests.faults.maps import KINDS, executions, note, right_total, starts_in, three_stages
 from tests.faults.witness import Witness
 
 WIDTH = 200
@@ -57,6 +59,65 @@ def test_a_dead_scheduler_ends_the_run_soon_and_what_was_kept_is_not_run_again()
     outcome = dask_scheduler_kills.run_with_kill(dask_scheduler_kills.KINDS[1], random.Random(3))
 
     assert outcome.passed, outcome
+
+
+def test_a_dead_scheduler_ends_a_run_that_would_wait_for_retries(tmp_path: Path) -> None:
+    @task(max_retries=3, retry_delay=datetime.timedelta(hours=1))
+    def body(x: int) -> None:
+        note(str(tmp_path))
+        time.sleep(60)
+
+    with Flow("retries") as flow:
+        bodies = body.map([1, 2, 3, 4])
+    with running_cluster() as cluster:
+        killer = threading.Thread(target=lambda: wait_until(lambda: starts_in(tmp_path)) or cluster.kill_scheduler())
+        killer.start()
+
+        state = flow.run(executor=DaskExecutor(address=cluster.address))
+
+        killer.join()
+    assert state.is_failed()
+    assert all(isinstance(child.result, ClusterError) for child in state.result[bodies].map_states)
+
+
+def test_work_goes_on_when_all_workers_were_lost_and_others_come(tmp_path: Path) -> None:
+    flow = three_stages(tmp_path, KINDS[5])
+    with running_cluster() as cluster:
+
+        def replace() -> None:
+            wait_until(lambda: len(starts_in(tmp_path)) > 150)
+            for number in (0, 1):
+                cluster.kill_worker(number)
+            wait_until(lambda: not cluster.worker_names())
+            cluster.start_worker()
+
+        killer = threading.Thread(target=replace)
+        killer.start()
+
+        state = flow.run(executor=DaskExecutor(address=cluster.address))
+
+        killer.join()
+    assert state.result[flow.get_tasks("total")[0]].result == right_total(WIDTH)
+
+
+def test_a_worker_that_retires_costs_no_value(tmp_path: Path) -> None:
+    flow = three_stages(tmp_path, KINDS[5])
+    witness = Witness()
+    with running_cluster() as cluster:
+
+        def retire() -> None:
+            wait_until(lambda: len(starts_in(tmp_path)) > 150)
+            with cluster.client() as client:
+                client.retire_workers(names=["worker-0"])
+
+        retiring = threading.Thread(target=retire)
+        retiring.start()
+        with witness.listening():
+            state = flow.run(executor=DaskExecutor(address=cluster.address), runner_cls=witness.runner)
+        retiring.join()
+
+    assert state.result[flow.get_tasks("total")[0]].result == right_total(WIDTH)
+    assert witness.started_after_success(flow, state, tmp_path) == []
 
 
 # --- bodies that kill their worker -------------------------------------------------------------------------------
@@ -113,8 +174,6 @@ def test_a_body_that_kills_its_worker_fails_alone(
 
 
 def test_a_lost_body_is_tried_again_when_it_has_retries(nannied: RunningCluster, tmp_path: Path) -> None:
-    import datetime
-
     @task(max_retries=1, retry_delay=datetime.timedelta(0))
     def body() -> int:
         note(str(tmp_path))

@@ -51,14 +51,17 @@ class Witness:
 
     @contextmanager
     def listening(self) -> Iterator[Witness]:
-        """Keep the warnings that dagflow logs."""
+        """Keep the warnings that dagflow logs, whatever else is shown."""
         handler = _Keeping(self.warnings)
         logger = logging.getLogger("dagflow")
+        level = logger.level
+        logger.setLevel(min(level, logging.WARNING))
         logger.addHandler(handler)
         try:
             yield self
         finally:
             logger.removeHandler(handler)
+            logger.setLevel(level)
 
     # --- what the loop tells -------------------------------------------------------------------------------------
 
@@ -124,6 +127,12 @@ class _Keeping(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._lines.append(record.getMessage())
+
+
+def silence() -> None:
+    """Keep the log off standard output, where a table is printed."""
+    for handler in list(logging.getLogger("dagflow").handlers):
+        handler.setLevel(logging.CRITICAL + 1)
 
 
 def histogram(folder: Path) -> str:
