@@ -191,9 +191,9 @@ class RunningCluster:
         """Return the clients that the scheduler knows."""
         return [one for one in self._on_scheduler(_clients_of) if one.startswith("Client-")]
 
-    def plugins(self) -> list[str]:
-        """Return the names of plugins for workers that the scheduler keeps."""
-        return list(self._on_scheduler(_plugins_of))
+    def traces(self) -> list[str]:
+        """Return what dagflow put into the scheduler: plugins, handlers, topics."""
+        return sorted(str(name) for name in self._on_scheduler(_names_in) if "dagflow" in str(name))
 
     def is_clean(self) -> bool:
         """Tell whether nothing of anybody's work is left: neither clients nor keys."""
@@ -226,8 +226,10 @@ def _clients_of(dask_scheduler: Any) -> list[str]:
     return list(dask_scheduler.clients)
 
 
-def _plugins_of(dask_scheduler: Any) -> list[str]:
-    return [*dask_scheduler.worker_plugins, *dask_scheduler.nanny_plugins]
+def _names_in(dask_scheduler: Any) -> list[Any]:
+    one = dask_scheduler
+    plugins = [*one.plugins, *one.worker_plugins, *one.nanny_plugins]
+    return [*plugins, *one.handlers, *one.stream_handlers, *one._broker._topics]
 
 
 @contextlib.contextmanager

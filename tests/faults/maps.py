@@ -18,6 +18,8 @@ from dagflow.engine.results import LocalResult
 
 LARGE = 150_000
 """Bytes of a value large enough to stay on the worker that made it."""
+QUICK, SLOW = 0.002, 0.1
+"""Seconds that bodies take."""
 STAGES = ("first", "second", "third")
 
 
@@ -29,6 +31,9 @@ class Kind(NamedTuple):
     checkpointed: bool = False
     barrier: bool = False
     """Whether the second stage also waits for a number made of all of the first, so that no child runs ahead."""
+
+    uneven: bool = False
+    """Whether every twentieth body is slow, so that those behind it in a batch are handed back."""
 
     @property
     def may_run_again(self) -> bool:
@@ -43,6 +48,8 @@ KINDS = (
     Kind("large, checkpointed, barrier", large=True, checkpointed=True, barrier=True),
     Kind("large", large=True),
     Kind("large, barrier", large=True, barrier=True),
+    Kind("small, uneven", uneven=True),
+    Kind("large, uneven, checkpointed", large=True, checkpointed=True, uneven=True),
 )
 
 
@@ -88,24 +95,25 @@ def number_of(value: Any) -> int:
     return int.from_bytes(value[:8], "big") if isinstance(value, bytes) else int(value)
 
 
-def _stage(value: Any, folder: str, size: int, seconds: float) -> Any:
+def _stage(value: Any, folder: str, size: int, seconds: list[float]) -> Any:
+    """Do what each stage does; *seconds* are those of every body in turn."""
     note(folder)
-    time.sleep(seconds)
+    time.sleep(seconds[number_of(value) % len(seconds)])
     return block(number_of(value) + 1, size)
 
 
 @task
-def first(value: Any, folder: str, size: int, seconds: float) -> Any:
+def first(value: Any, folder: str, size: int, seconds: list[float]) -> Any:
     return _stage(value, folder, size, seconds)
 
 
 @task
-def second(value: Any, folder: str, size: int, seconds: float, beside: Any = None) -> Any:
+def second(value: Any, folder: str, size: int, seconds: list[float], beside: Any = None) -> Any:
     return _stage(value, folder, size, seconds)
 
 
 @task
-def third(value: Any, folder: str, size: int, seconds: float) -> Any:
+def third(value: Any, folder: str, size: int, seconds: list[float]) -> Any:
     return _stage(value, folder, size, seconds)
 
 
@@ -115,7 +123,7 @@ def total(values: list[Any], folder: str) -> int:
     return sum(number_of(value) for value in values)
 
 
-def three_stages(folder: Path, kind: Kind, width: int = 200, seconds: float = 0.002, target: str | None = None) -> Flow:
+def three_stages(folder: Path, kind: Kind, width: int = 200, target: str | None = None) -> Flow:
     """Return a flow of three maps in a row and a sum; its values are kept in ``folder / "values"`` where asked for."""
     kept = kind.checkpointed or target
     options: dict[str, Any] = {"checkpoint": True, "target": target} if kept else {"checkpoint": False}
@@ -123,7 +131,7 @@ def three_stages(folder: Path, kind: Kind, width: int = 200, seconds: float = 0.
         same = {
             "folder": unmapped(str(folder)),
             "size": unmapped(LARGE if kind.large else 0),
-            "seconds": unmapped(seconds),
+            "seconds": unmapped([SLOW] + [QUICK] * 19 if kind.uneven else [QUICK]),
             "task_args": options,
         }
         ones = first.map(list(range(width)), **same)
