@@ -54,6 +54,11 @@ def sizes_of(values: list[bytes]) -> int:
     return sum(map(len, values))
 
 
+def total(sizes: list[int]) -> int:
+    """Return the sum."""
+    return sum(sizes)
+
+
 def source(seconds: float) -> list[float]:
     """Return, after *seconds*, four items to map over."""
     time.sleep(seconds)
@@ -87,7 +92,7 @@ def big_values(chained: bool) -> Flow:
     with Flow("big values") as flow:
         values: Any = task(big).map(list(range(BIG_COUNT)))
         if chained:
-            task(sum)(task(size_of).map(values))
+            task(total)(task(size_of).map(values))
         else:
             task(sizes_of)(values)
     return flow

@@ -23,7 +23,7 @@ from dagflow.engine.forwarding import collecting, follow_level
 from dagflow.engine.run_context import RunScope, TaskRun
 from dagflow.engine.state import Failed, State, Success
 from dagflow.exceptions import WorkerLostError
-from dagflow.executors.published import fetch
+from dagflow.executors.published import fetch, is_there
 from dagflow.utilities.logging import get_logger
 from dagflow.utilities.pickling import dumps
 
@@ -123,7 +123,7 @@ def run_posted(key: str, data: bytes, values: Any = ()) -> bytes | None:
     Returns:
         the report, ``None`` when it was told already.
     """
-    return _Batch(fetch(key), *opened(data, values)).run()
+    return _Batch(key, fetch(key), *opened(data, values)).run()
 
 
 class _Batch:
@@ -134,7 +134,10 @@ class _Batch:
     what is still to be reported. The thread that runs and the one that watches both touch these, under a lock.
     """
 
-    def __init__(self, kit: Kit, number: int, links: list[Any], items: list[Any], suspect: bool) -> None:
+    def __init__(
+        self, key: str, kit: Kit, number: int, links: list[Any], items: list[Any], suspect: bool
+    ) -> None:
+        self._key = key
         self._kit = kit
         self._outpost: Outpost | None = None
         self._number = number
@@ -186,7 +189,7 @@ class _Batch:
 
     def _next(self) -> int | None:
         with self._lock:
-            if self._place >= self._end:
+            if self._place >= self._end or not is_there(self._key):  # done, or the flow run was broken off
                 return None
             self._place += 1
             self._since = time.monotonic()

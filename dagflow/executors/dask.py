@@ -121,7 +121,7 @@ class DaskExecutor(Executor):
                 with self._reporting(client):
                     yield
             except BaseException:
-                held.stop(patience=_PATIENCE)
+                held.stop(patience=0 if _can_be_killed(cluster) else _PATIENCE)
                 raise
             finally:
                 self._held.remove(held)
@@ -353,20 +353,28 @@ class _Held:
     # --- the end -----------------------------------------------------------------------------------------------
 
     def stop(self, patience: float) -> None:
-        """Keep from starting what has not begun; wait a little for what has."""
+        """Keep from starting what has not begun; wait *patience* seconds for what has."""
         futures = [future for future, _ in self._under_way.values()]
+        self._unpublish()  # a batch that finds nothing there ends after its current run
+        deadline = time.monotonic() + patience
+        while any(future.status == "pending" for future in futures) and time.monotonic() < deadline:
+            time.sleep(0.02)
         with contextlib.suppress(Exception):
             self.client.cancel(futures, force=True)
 
     def leave(self) -> None:
         """Take from the cluster what was put there."""
         self._under_way.clear()
-        for name in self._published:
-            with contextlib.suppress(Exception):
-                self.client.unregister_worker_plugin(name)
+        self._unpublish()
         if self._plugged:
             with contextlib.suppress(Exception):
                 self.client.unregister_scheduler_plugin(f"dagflow-{self.prefix}")
+
+
+    def _unpublish(self) -> None:
+        while self._published:
+            with contextlib.suppress(Exception):
+                self.client.unregister_worker_plugin(self._published.pop())
 
 
 def resources_in(tags: Collection[str]) -> dict[str, float]:
@@ -392,6 +400,11 @@ def resources_in(tags: Collection[str]) -> dict[str, float]:
         if not name:
             raise ValueError(f"The tag {tag!r} asks for no resource. Write dask-resource:NAME=NUMBER.")
     return found
+
+
+def _can_be_killed(cluster: Any) -> bool:
+    """Tell whether closing the cluster ends what runs there: it is ours, and its workers are processes."""
+    return cluster is not None and bool(getattr(cluster, "processes", True))
 
 
 def _plain_dict(value: Any) -> dict[str, float]:

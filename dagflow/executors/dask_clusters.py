@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import time
@@ -17,6 +18,12 @@ _logger = get_logger("DaskExecutor")
 
 _PAUSE = 0.05
 """Seconds between two looks for a worker."""
+
+_GRACE = 1.0
+"""Seconds for a worker process to end by itself."""
+
+_CLOSING = 10.0
+"""Seconds for a cluster to close; what its machines do after that is their business."""
 
 _REMINDER = 10.0
 """Seconds between two lines that say that we still wait."""
@@ -72,7 +79,22 @@ def _cluster(executor: Any) -> Iterator[Any]:
         try:
             yield cluster
         finally:
-            cluster.close(timeout=3)
+            _shut_down(cluster)
+
+
+def _shut_down(cluster: Any) -> None:
+    """Close a cluster, whatever its workers are doing: those that are processes of ours get a second to end."""
+    from distributed import Nanny
+
+    nannies = [one for one in getattr(cluster, "workers", {}).values() if isinstance(one, Nanny)]
+
+    async def close_them() -> None:
+        await asyncio.gather(*(nanny.close(timeout=_GRACE) for nanny in nannies), return_exceptions=True)
+
+    with contextlib.suppress(Exception):
+        cluster.sync(close_them, callback_timeout=3 * _GRACE)
+    with contextlib.suppress(Exception):
+        cluster.close(timeout=_CLOSING)
 
 
 def _is_local(kind: Any) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
-__all__ = ["fetch", "receive", "withdraw"]
+__all__ = ["fetch", "is_there", "receive", "withdraw"]
 
 _sent: dict[str, bytes] = {}
 _opened: dict[str, Any] = {}
@@ -33,6 +33,11 @@ def withdraw(key: str) -> None:
     del _receivers[key]
     _sent.pop(key, None)
     _opened.pop(key, None)
+
+
+def is_there(key: str) -> bool:
+    """Tell whether something is published under *key*; when it is no longer, the run it belongs to has ended."""
+    return key in _sent
 
 
 def fetch(key: str) -> Any:
