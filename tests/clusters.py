@@ -107,7 +107,7 @@ class RunningCluster:
             raise RuntimeError(f"A process of the cluster ended at once. {self._last_words()}")
         try:
             return {f"worker-{number}" for number in expected} <= set(self.worker_names())
-        except OSError:  # no address yet, or nobody there yet
+        except (OSError, ValueError):  # no address yet, or half of it; or nobody there yet
             return False
 
     def kill_worker(self, number: int) -> None:
