@@ -11,16 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from dagflow import Flow, task, unmapped
-from dagflow.engine.results import LocalResult
+from dagflow import Flow, task
 from dagflow.exceptions import ClusterError, WorkerLostError
 from dagflow.executors import DaskExecutor
 from dagflow.triggers import all_finished
-from dagflow.utilities.configuration import set_temporary_config
 from tests.clusters import RunningCluster, running_cluster, wait_until
 from tests.faults import dask_kills, dask_scheduler_kills
 from tests.faults.maps import KINDS, executions, note, right_total, starts_in, three_stages
@@ -187,142 +184,3 @@ def test_a_lost_body_is_tried_again_when_it_has_retries(nannied: RunningCluster,
     state = flow.run(executor=DaskExecutor(address=nannied.address))
 
     assert state.result[one].result == 1
-
-
-# --- values that do not travel -----------------------------------------------------------------------------------
-
-
-class Unpicklable:
-    """Cannot be pickled, and says so."""
-
-    def __reduce__(self) -> Any:
-        raise TypeError("not this one")
-
-
-def _explode() -> None:
-    raise RuntimeError("cannot be opened")
-
-
-class Unopenable:
-    """Is pickled, and cannot be opened again."""
-
-    def __init__(self, size: int = 0) -> None:
-        self.filling = bytes(size)
-
-    def __reduce__(self) -> Any:
-        return _explode, ()
-
-
-def test_a_result_that_does_not_pickle_fails_alone(cluster: RunningCluster) -> None:
-    @task
-    def body(x: int) -> Any:
-        return Unpicklable() if x == CULPRIT else x
-
-    with Flow("unpicklable") as flow:
-        bodies = body.map(list(range(WIDTH)))
-
-    state = flow.run(executor=DaskExecutor(address=cluster.address))
-
-    children = state.result[bodies].map_states
-    assert [child.is_successful() for child in children] == [x != CULPRIT for x in range(WIDTH)]
-    assert isinstance(children[CULPRIT].result, TypeError) and "not this one" in str(children[CULPRIT].result)
-    wait_until(cluster.is_clean)
-
-
-@pytest.mark.parametrize("size", [0, 500_000])
-def test_a_result_that_cannot_be_opened_fails_who_opens_it_and_nobody_else(cluster: RunningCluster, size: int) -> None:
-    @task
-    def body(x: int) -> Any:
-        return Unopenable(size) if x == CULPRIT else x
-
-    @task
-    def after(x: Any, number: int) -> int:
-        return number
-
-    with Flow("unopenable") as flow:
-        bodies = body.map(list(range(WIDTH)))
-        middle = after.map(bodies, list(range(WIDTH)))
-
-    state = flow.run(executor=DaskExecutor(address=cluster.address))
-
-    fine = [x for x, child in enumerate(state.result[middle].map_states) if child.is_successful()]
-    assert set(range(WIDTH)) - set(fine) <= {CULPRIT}
-    numbers = [state.result[middle].map_states[x].result for x in fine]
-    assert numbers == fine
-    others = [child for x, child in enumerate(state.result[bodies].map_states) if x != CULPRIT]
-    assert [child.result for child in others] == [x for x in range(WIDTH) if x != CULPRIT]
-    with pytest.raises(Exception, match="cannot be opened"):
-        raise state.result[bodies].map_states[CULPRIT].result
-    wait_until(cluster.is_clean)
-
-
-def test_a_function_of_a_module_that_workers_lack_fails_alone_and_kills_nobody(
-    cluster: RunningCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Dask itself loses the worker over a message that cannot be opened.
-    (tmp_path / "only_here.py").write_text("def triple(x):\n    return 3 * x\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    import only_here  # type: ignore[import-not-found]
-
-    @task
-    def fine(x: int) -> int:
-        return x
-
-    with Flow("modules") as flow:
-        bad = task(only_here.triple, name="bad").map([1, 2, 3])
-        good = fine.map([1, 2, 3])
-    before = cluster.worker_pids()
-
-    state = flow.run(executor=DaskExecutor(address=cluster.address))
-
-    children = state.result[bad].map_states
-    assert all(isinstance(child.result, Exception) and "only_here" in str(child.result) for child in children), children
-    assert state.result[good].result == [1, 2, 3]
-    assert cluster.worker_pids() == before and len(cluster.worker_names()) == 2
-
-
-# --- values of workers that are gone -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("checkpointed", [True, False])
-def test_a_value_of_a_dead_worker_is_read_again_or_made_again_aloud(
-    cluster: RunningCluster, checkpointed: bool, tmp_path: Path
-) -> None:
-    going = tmp_path / "on"
-
-    @task(checkpoint=checkpointed)
-    def make() -> bytes:
-        note(str(tmp_path))
-        return bytes(1_000_000)
-
-    @task
-    def wait(path: str) -> None:
-        wait_until(Path(path).exists)
-
-    @task
-    def size(value: bytes, number: int) -> int:
-        return len(value) + number
-
-    with Flow("lost", result=LocalResult(dir=str(tmp_path / "values"))) as flow:
-        value = make()
-        waited = wait(str(going), upstream_tasks=[value])
-        sizes = size.map(unmapped(value), [1, 2, 3], upstream_tasks=[unmapped(waited)])
-    witness = Witness()
-
-    def kill() -> None:
-        wait_until(lambda: witness.successes)
-        cluster.start_worker()
-        cluster.kill_worker(cluster.worker_of(starts_in(tmp_path)[0].pid))
-        going.touch()
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    with witness.listening(), set_temporary_config({"flows.checkpointing": True}):
-        state = flow.run(executor=DaskExecutor(address=cluster.address), runner_cls=witness.runner)
-    killer.join()
-
-    assert state.result[sizes].result == [1_000_001, 1_000_002, 1_000_003]
-    assert executions(tmp_path)["make"] == (1 if checkpointed else 2)
-    assert witness.unannounced(["make"]) == (["make"] if checkpointed else [])
-    cluster.wait_until_ready()
-    wait_until(cluster.is_clean)
