@@ -49,8 +49,9 @@ class Stub:
     Args:
         key: the name under which it is kept.
         place: its place, when several are kept together.
-        kind: ``sequence`` for what can be mapped over by number, ``mapping``, or ``other``.
-        length: of a sequence.
+        kind: ``sequence`` for what can be mapped over and flattened, ``whole`` for what can be mapped over and is one
+            item when it is flattened, as text is, ``mapping``, or ``other``.
+        length: the number of items, of what can be mapped over.
         size: in bytes, about.
         data: the value itself as well, when the driver asked for it.
     """
@@ -106,6 +107,11 @@ class Remote(Carried):
     def keep(self, value: Any) -> None:
         """Take the value itself, which was fetched."""
         self.data, self.handle = dumps(value), None
+
+    @property
+    def is_mappable(self) -> bool:
+        """Whether it has items that can be taken by number."""
+        return self.kind in ("sequence", "whole")
 
     @property
     def is_gone(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dagflow.engine.attempt import attempt_all
@@ -78,9 +78,15 @@ class Line:
 
 
 class FarLoop(Loop):
-    """One run of a plan on an executor that runs several things at once; arguments as for :class:`Loop`."""
+    """
+    One run of a plan on an executor that runs several things at once.
 
-    def __init__(self, *args: Any, home: frozenset[int] = frozenset(), **options: Any) -> None:
+    Args:
+        wanted: steps whose values are asked for, default those of the last tasks and of those that decide; the other
+            arguments are those of :class:`Loop`.
+    """
+
+    def __init__(self, *args: Any, wanted: Collection[int] | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
         self._flights: dict[int, Flight] = {}
         self._numbers: dict[int, Flight] = {}
@@ -91,8 +97,9 @@ class FarLoop(Loop):
         self._hands_back = self.executor.hands_back
         self._values: KeptValues | None = None
         if self.executor.remote:
+            home = frozenset([*self.plan.terminal, *self.plan.reference] if wanted is None else wanted)
             self._post = Post(self.scope, self.executor, self.plan, home)
-            self._values = KeptValues(self.plan, home, self.executor.is_lost)
+            self._values = KeptValues(self.plan, home, self.executor.is_lost, all_looked_at=wanted is None)
             self._repairs = Repairs()
 
     def drive(self) -> list[State]:

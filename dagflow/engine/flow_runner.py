@@ -192,9 +192,8 @@ def _loop(
         return Loop(plan, scope, executor, states, **options)
     from dagflow.engine.far_loop import FarLoop
 
-    asked = plan.place.keys() & set(wanted) if wanted is not None else ()
-    home = frozenset([*plan.terminal, *plan.reference] if wanted is None else (plan.place[task] for task in asked))
-    return FarLoop(plan, scope, executor, states, home=home, **options)
+    steps = None if wanted is None else [plan.place[task] for task in wanted]
+    return FarLoop(plan, scope, executor, states, wanted=steps, **options)
 
 
 def _is_due(state: Scheduled, clock: Clock) -> bool:

@@ -35,10 +35,14 @@ class KeptValues:
         plan: the plan.
         home: steps whose values are wanted.
         is_lost: tells of a handle whether what it stands for is gone.
+        all_looked_at: whether the user gets the states of all tasks, and may look at values nobody asked for by name.
     """
 
-    def __init__(self, plan: Plan, home: frozenset[int], is_lost: Callable[[Any], bool]) -> None:
+    def __init__(
+        self, plan: Plan, home: frozenset[int], is_lost: Callable[[Any], bool], *, all_looked_at: bool = True
+    ) -> None:
         self._plan = plan
+        self._free = _FREE if all_looked_at else 0
         self._home = home
         self._is_lost = is_lost
         self._made: dict[int, list[tuple[Remote, int | None]]] = {}
@@ -56,11 +60,11 @@ class KeptValues:
 
     def may_drop(self, step: int) -> bool:
         """Tell whether the values of *step* need not be kept for the user once those that need them have them."""
-        return step not in self._home and self._size > _FREE
+        return step not in self._home and self._size > self._free
 
     def step_done(self, step: int, done: Callable[[int], bool]) -> None:
         """Let go of what nobody needs now that *step* is done; while it is little, it is kept for the user."""
-        if self._size <= _FREE:
+        if self._size <= self._free:
             return
         for source in set(self._plan.steps[step].sources):
             if source not in self._home and all(done(one) for one in self._plan.steps[source].followers):
@@ -95,7 +99,7 @@ class KeptValues:
         """Fetch what is still on workers while it is little; the rest says why it is not there."""
         waiting = [(step, remote) for step, made in self._made.items() for remote, _ in made if remote.handle]
         total = sum(remote.size for _, remote in waiting)
-        if total > _FREE:
+        if total > self._free:
             for step, remote in waiting:
                 remote.let_go(self._words(step))
             return

@@ -65,8 +65,8 @@ def _flattened_children(parent: Mapped) -> list[tuple[State, Any]]:
         value = child.carried()
         items = [value]
         if child.is_successful() and not child.is_skipped():
-            if type(value) is Remote and value.kind == "sequence":
-                items = list(RemoteItems(value))
+            if type(value) is Remote and value.is_mappable:
+                items = list(RemoteItems(value)) if value.kind == "sequence" else [value]
             elif is_nested(value := child.result):
                 with contextlib.suppress(Exception):  # as above: what gives no items is one item
                     items = list(value)
@@ -194,7 +194,7 @@ def unmappable(edges: Sequence[Edge], states: Sequence[State]) -> Failed | None:
         if isinstance(state, Mapped):
             continue
         value = state.carried()
-        if type(value) is Remote and value.kind == "sequence":
+        if type(value) is Remote and value.is_mappable:
             continue
         value = state.result
         if isinstance(value, Mapping) or not hasattr(value, "__getitem__") or not hasattr(value, "__len__"):

@@ -20,6 +20,7 @@ from dagflow.engine.attempt import attempt
 from dagflow.engine.base_state import NOTHING
 from dagflow.engine.carried import Broken, Packed, Stub, opened
 from dagflow.engine.forwarding import collecting, follow_level
+from dagflow.engine.mapping import is_nested
 from dagflow.engine.run_context import RunScope, TaskRun
 from dagflow.engine.state import Failed, State, Success
 from dagflow.exceptions import WorkerLostError
@@ -429,7 +430,7 @@ def _kind_of(value: Any) -> tuple[str, int]:
         return "mapping", 0
     if hasattr(value, "__getitem__") and hasattr(value, "__len__"):
         try:
-            return "sequence", len(value)
+            return "sequence" if is_nested(value) else "whole", len(value)
         except Exception:  # it has a length and does not tell, such as an array without dimensions
             return "other", 0
     return "other", 0

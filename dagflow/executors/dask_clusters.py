@@ -19,6 +19,8 @@ _logger = get_logger("DaskExecutor")
 _PAUSE = 0.05
 """Seconds between two looks for a worker."""
 
+_DASHBOARD_PORT = 8787
+
 _GRACE = 1.0
 """Seconds for a worker process to end by itself."""
 
@@ -68,6 +70,7 @@ def _cluster(executor: Any) -> Iterator[Any]:
     local = _is_local(kind)
     if local:
         kwargs.setdefault("silence_logs", logging.WARNING if executor.debug else logging.CRITICAL)
+        kwargs.setdefault("dashboard_address", _dashboard_address())
     _logger.info("Starting a Dask cluster with %s.", getattr(kind, "__name__", kind))
     with _without_main() if local else contextlib.nullcontext():
         try:
@@ -80,6 +83,18 @@ def _cluster(executor: Any) -> Iterator[Any]:
             yield cluster
         finally:
             _shut_down(cluster)
+
+
+def _dashboard_address() -> str:
+    """Return Dask's usual address when it is free, else any: a second cluster is no reason for a warning."""
+    import socket
+
+    with socket.socket() as probe:
+        try:
+            probe.bind(("", _DASHBOARD_PORT))
+        except OSError:
+            return ":0"
+    return f":{_DASHBOARD_PORT}"
 
 
 def _shut_down(cluster: Any) -> None:

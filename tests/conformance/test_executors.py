@@ -51,7 +51,7 @@ def cluster() -> Iterator[Any]:
     from distributed import LocalCluster
 
     with LocalCluster(
-        n_workers=2, threads_per_worker=2, dashboard_address=None, silence_logs=logging.CRITICAL
+        n_workers=2, threads_per_worker=2, dashboard_address=":0", silence_logs=logging.CRITICAL
     ) as started:
         yield started
 
