@@ -109,6 +109,19 @@ def test_ctrl_c_leaves_a_cluster_of_the_users_healthy_and_clean(tmp_path: Path) 
         assert _is_idle(cluster)
 
 
+def test_a_script_that_is_killed_leaves_nothing_on_a_cluster(tmp_path: Path) -> None:
+    with running_cluster() as cluster:
+        script = Script(tmp_path, f"DaskExecutor(address={cluster.address!r})", 10_000)
+        script.wait_until("running")
+
+        script.process.kill()
+        script.process.communicate()
+
+        wait_until(cluster.is_clean)
+        wait_until(lambda: not cluster.traces(), last_words=lambda: str(cluster.traces()))
+        assert _is_idle(cluster)
+
+
 def _is_idle(cluster: RunningCluster) -> bool:
     with cluster.client() as client:
         return bool(client.submit(int, "3").result(timeout=5) == 3)
