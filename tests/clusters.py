@@ -41,6 +41,7 @@ class RunningCluster:
 
     Args:
         folder: where the processes keep what they write, their logs among it.
+        nthreads: of a worker that is started without saying.
         nanny: whether a nanny starts each worker and starts it again when it dies.
         security: a ``Security.temporary()``, for TLS.
         environment: variables for the scheduler and the workers.
@@ -50,11 +51,13 @@ class RunningCluster:
         self,
         folder: Path,
         *,
+        nthreads: int = 1,
         nanny: bool = False,
         security: Any = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
+        self.nthreads = nthreads
         self.nanny = nanny
         self.security = security
         self.scheduler: subprocess.Popen[bytes]
@@ -79,18 +82,20 @@ class RunningCluster:
         options = f"--host {protocol}://127.0.0.1 --port 0 --idle-timeout {IDLE_SECONDS}s".split()
         self.scheduler = self._start("scheduler", "scheduler", *options)
 
-    def start_worker(self, nthreads: int = 1, resources: Mapping[str, float] | None = None) -> int:
+    def start_worker(self, nthreads: int | None = None, resources: Mapping[str, float] | None = None) -> int:
         """Start a worker that connects as soon as the scheduler is there; returns its number at once."""
         number = len(self.workers)
         name = f"worker-{number}"
         kind = "--nanny" if self.nanny else "--no-nanny"
-        options = f"--name {name} --nthreads {nthreads} {kind} --memory-limit 0 --death-timeout 60".split()
+        options = (
+            f"--name {name} --nthreads {nthreads or self.nthreads} {kind} --memory-limit 0 --death-timeout 60".split()
+        )
         if resources:
             options += ["--resources", " ".join(f"{what}={amount}" for what, amount in resources.items())]
         self.workers.append(self._start(name, "worker", *options, "--local-directory", str(self.folder)))
         return number
 
-    def add_worker(self, nthreads: int = 1, resources: Mapping[str, float] | None = None) -> int:
+    def add_worker(self, nthreads: int | None = None, resources: Mapping[str, float] | None = None) -> int:
         """Start a worker and wait until the scheduler knows it; returns its number."""
         number = self.start_worker(nthreads, resources)
         self.wait_until_ready()
@@ -248,11 +253,13 @@ def running_cluster(
         resources: what each worker has, by its number.
     """
     with TemporaryDirectory(prefix="cluster-", ignore_cleanup_errors=True) as folder:
-        cluster = RunningCluster(Path(folder), nanny=nanny, security=security, environment=environment)
+        cluster = RunningCluster(
+            Path(folder), nthreads=nthreads, nanny=nanny, security=security, environment=environment
+        )
         try:
             cluster.start_scheduler()
             for number in range(workers):
-                cluster.start_worker(nthreads, resources[number] if resources else None)
+                cluster.start_worker(resources=resources[number] if resources else None)
             cluster.wait_until_ready()
             yield cluster
         finally:

@@ -143,12 +143,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.dask_kills")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--nthreads", type=int, default=1)
     arguments = parser.parse_args()
     silence()
     chance = random.Random(arguments.seed)
     failures = 0
     print(HEADER, flush=True)
-    with running_cluster(workers=2) as cluster:
+    with running_cluster(arguments.workers, arguments.nthreads) as cluster:
         for number in range(arguments.kills):
             outcome = run_with_kill(cluster, KINDS[number % len(KINDS)], chance)
             failures += not outcome.passed
