@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import pickle
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -94,9 +95,12 @@ class Kit:
     """
     What the runs of one flow run share on a worker.
 
+    What changes: packs are opened when a run first needs them.
+
     Args:
         scope: the flow run's.
-        steps: task, slug and constant arguments by step.
+        places: in which of the packs each step is.
+        packs: task, slug and constant arguments by step, in bytes.
         home: steps whose values the driver wants.
         outpost: the executor's; ``None`` where there is none.
         level: of the driver's log; ``None`` leaves the worker's logging alone.
@@ -105,16 +109,25 @@ class Kit:
     def __init__(
         self,
         scope: RunScope,
-        steps: dict[int, tuple[Task, str, dict[str, Any]]],
+        places: dict[int, int],
+        packs: list[bytes],
         home: frozenset[int],
         outpost: Outpost | None,
         level: int | None,
     ) -> None:
         self.scope = scope
-        self.steps = steps
         self.home = home
         self.outpost = outpost
         self.level = level
+        self._places = places
+        self._packs = packs
+        self._steps: dict[int, tuple[Task, str, dict[str, Any]]] = {}
+
+    def step(self, index: int) -> tuple[Task, str, dict[str, Any]]:
+        """Return the task, the slug and the constant arguments of a step; raises what opening its pack raises."""
+        if index not in self._steps:
+            self._steps.update(pickle.loads(self._packs[self._places[index]]))
+        return self._steps[index]
 
 
 def run_posted(key: str, data: bytes, values: Any = ()) -> bytes | None:
@@ -204,7 +217,11 @@ class _Batch:
         chain: list[tuple[int, State]] = []
         links = self._links
         for place in range(len(links) + 1):
-            task, slug, constants = self._kit.steps[index]
+            try:
+                task, slug, constants = self._kit.step(index)
+            except Exception as error:
+                chain.append((index, _not_opened(error)))
+                break
             run = TaskRun(self._kit.scope, task, slug, child, known, {**constants, **inputs} if constants else inputs)
             run.candidates = candidates
             state = _attempt(run, upstream)
@@ -371,6 +388,14 @@ def _attempt(run: TaskRun, upstream: Any) -> State:
             "Return, or raise an exception or a signal.",
             result=WorkerLostError(f"The task called sys.exit({error.code!r})."),
         )
+
+
+def _not_opened(error: Exception) -> State:
+    return Failed(
+        f"The task could not be opened on the worker: {error!r}. What it imports must be installed there, in the same "
+        "versions.",
+        result=error,
+    )
 
 
 def packed(state: State, name: str) -> State:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dagflow.engine.carried import Remote, Stub, sealed
@@ -22,7 +23,7 @@ from dagflow.utilities.pickling import dumps
 if TYPE_CHECKING:
     from dagflow.core.edge import Edge
     from dagflow.core.task import Task
-    from dagflow.engine.plan import Plan
+    from dagflow.engine.plan import Plan, Step
 
 __all__ = ["Link", "Post", "Report"]
 
@@ -118,30 +119,17 @@ class Post:
     def _publish(self) -> None:
         """Publish everything; a task that cannot be pickled is left out, and its runs fail alone."""
         plan = self._plan
-        steps = {
-            step.index: (step.task, step.slug, plan.constants.get(step.task) or {})
-            for step in plan.steps
-            if not step.task.is_constant
-        }
-        faults: dict[int, Exception] = {}
+        packs = StepPacks()
+        for alike in _by_code(step for step in plan.steps if not step.task.is_constant):
+            packs.add({step.index: (step.task, step.slug, plan.constants.get(step.task) or {}) for step in alike})
+        outpost = self._executor.outpost
+        level = get_logger().level if outpost is not None else None
         try:
-            self._executor.publish(self._key, self._kit(steps))
+            self._executor.publish(self._key, Kit(self._scope, packs.places, packs.packs, self._home, outpost, level))
         except Exception as error:
             self._check_scope(error)
-            for index, step in list(steps.items()):
-                try:
-                    dumps(step)
-                except Exception as reason:
-                    faults[index] = _fault(step[0], reason)
-                    del steps[index]
-            if not faults:
-                raise
-            self._executor.publish(self._key, self._kit(steps))
-        self._faults = faults
-
-    def _kit(self, steps: dict[int, tuple[Task, str, dict[str, Any]]]) -> Kit:
-        outpost = self._executor.outpost
-        return Kit(self._scope, steps, self._home, outpost, get_logger().level if outpost is not None else None)
+            raise
+        self._faults = packs.faults
 
     def _check_scope(self, error: Exception) -> None:
         try:
@@ -198,6 +186,46 @@ class Post:
         if stub.key and stub.key not in handles:
             handles[stub.key] = self._executor.kept(stub.key)
         return Remote(stub, handles.get(stub.key), self._executor.wait)
+
+
+class StepPacks:
+    """
+    Steps in bytes: those that run the same code together, so that it is packed and opened once, others apart, so that
+    what keeps one from being packed or opened concerns no other.
+
+    Attributes:
+        packs: the bytes.
+        places: where each step is.
+        faults: why a step is nowhere.
+    """
+
+    def __init__(self) -> None:
+        self.packs: list[bytes] = []
+        self.places: dict[int, int] = {}
+        self.faults: dict[int, Exception] = {}
+
+    def add(self, steps: dict[int, tuple[Task, str, dict[str, Any]]]) -> None:
+        """Pack *steps* together, one by one when that fails."""
+        try:
+            data = dumps(steps)
+        except Exception as error:
+            if len(steps) == 1:
+                ((index, (task, _, _)),) = steps.items()
+                self.faults[index] = _fault(task, error)
+            for index, step in steps.items() if len(steps) > 1 else ():
+                self.add({index: step})
+            return
+        self.places.update(dict.fromkeys(steps, len(self.packs)))
+        self.packs.append(data)
+
+
+def _by_code(steps: Iterable[Step]) -> Iterable[list[Step]]:
+    """Return *steps* in groups that run the same code."""
+    groups: dict[Any, list[Step]] = {}
+    for step in steps:
+        code = step.task.__dict__.get("run") or type(step.task)
+        groups.setdefault(id(code), []).append(step)
+    return groups.values()
 
 
 def _fault(task: Task, reason: Exception) -> Exception:
