@@ -19,7 +19,7 @@ from typing import Any
 from dagflow.exceptions import ClusterError, ConfigurationError, ValueLostError, WorkerLostError
 from dagflow.executors.base import Executor, resolve_nested
 
-__all__ = ["DaskExecutor"]
+__all__ = ["DaskExecutor", "is_local", "resources_in"]
 
 _HEAVY = 1 << 20
 """Bytes of an argument from which it is sent as data of its own and not within the graph."""
@@ -71,19 +71,23 @@ class DaskExecutor(Executor):
     ) -> None:
         from dagflow.configuration import config
 
-        if address and (cluster_class is not None or cluster_kwargs is not None or adapt_kwargs is not None):
+        self.address = address or config.engine.executor.dask.address or None
+        if self.address and (cluster_class is not None or cluster_kwargs is not None):
             raise ValueError(
-                f"DaskExecutor was given address={address!r} and how to start a cluster. Give either the address of a "
-                "cluster that is there, or cluster_class, cluster_kwargs and adapt_kwargs."
+                f"DaskExecutor has the address {self.address!r}"
+                f"{'' if address else ', from the setting engine.executor.dask.address,'} and was told how to start a "
+                "cluster. Give either the address of a cluster that is there, or cluster_class and cluster_kwargs."
             )
-        own = cluster_class is not None or cluster_kwargs is not None or adapt_kwargs is not None
-        self.address = address or (None if own else config.engine.executor.dask.address or None)
         self.debug = bool(config.debug if debug is None else debug)
-        self.cluster_class = None if self.address else _imported(
-            cluster_class or config.engine.executor.dask.cluster_class
-        )  # fmt: skip
+        self.cluster_class: Any = None
         self.cluster_kwargs = dict(cluster_kwargs or {})
         self.adapt_kwargs = dict(adapt_kwargs or {})
+        if self.address is None:
+            self.cluster_class = _imported(cluster_class or config.engine.executor.dask.cluster_class)
+            if is_local(self.cluster_class):
+                self.cluster_kwargs.setdefault("silence_logs", logging.WARNING if self.debug else logging.CRITICAL)
+        elif adapt_kwargs:
+            self.logger.warning("adapt_kwargs are for clusters that DaskExecutor starts; %s is left as it is.", address)
         self.client_kwargs = {"set_as_default": False, **(client_kwargs or {})}
         self.performance_report_path = performance_report_path
         self._held: list[_Held] = []
@@ -375,6 +379,13 @@ class _Held:
         while self._published:
             with contextlib.suppress(Exception):
                 self.client.unregister_worker_plugin(self._published.pop())
+
+
+def is_local(kind: Any) -> bool:
+    """Tell whether *kind* starts a cluster of processes of ours, on this machine."""
+    from distributed import LocalCluster
+
+    return isinstance(kind, type) and issubclass(kind, LocalCluster)
 
 
 def resources_in(tags: Collection[str]) -> dict[str, float]:

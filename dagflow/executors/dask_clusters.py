@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from dagflow.exceptions import ClusterError
+from dagflow.executors.dask import is_local
 from dagflow.utilities.logging import get_logger
 
 __all__ = ["connected", "wait_for_worker"]
@@ -67,9 +67,8 @@ def _client(executor: Any, where: Any) -> Iterator[Any]:
 def _cluster(executor: Any) -> Iterator[Any]:
     kwargs = dict(executor.cluster_kwargs)
     kind = executor.cluster_class
-    local = _is_local(kind)
+    local = is_local(kind)
     if local:
-        kwargs.setdefault("silence_logs", logging.WARNING if executor.debug else logging.CRITICAL)
         kwargs.setdefault("dashboard_address", _dashboard_address())
     _logger.info("Starting a Dask cluster with %s.", getattr(kind, "__name__", kind))
     with _without_main() if local else contextlib.nullcontext():
@@ -110,12 +109,6 @@ def _shut_down(cluster: Any) -> None:
         cluster.sync(close_them, callback_timeout=3 * _GRACE)
     with contextlib.suppress(Exception):
         cluster.close(timeout=_CLOSING)
-
-
-def _is_local(kind: Any) -> bool:
-    from distributed import LocalCluster
-
-    return isinstance(kind, type) and issubclass(kind, LocalCluster)
 
 
 @contextlib.contextmanager
