@@ -95,6 +95,17 @@ def flow_named(name: str) -> Flow:
     return flows.big_values(chained=kind == "chained")
 
 
+def last_result(flow: Flow, state: Any) -> Any:
+    """Return the result of the one task that ends *flow*."""
+    (last,) = flow.terminal_tasks()
+    return state.result[last].result
+
+
+def added_up(value: Any) -> int:
+    """Return the sum of a list, a number as it is."""
+    return sum(value) if isinstance(value, list) else int(value)
+
+
 def measure(run: Callable[[Flow], Any], name: str) -> dict[str, Any]:
     """Run a flow and return what it took."""
     traffic, complaints = Traffic(), Complaints()
@@ -112,6 +123,7 @@ def measure(run: Callable[[Flow], Any], name: str) -> dict[str, Any]:
         "written": traffic.written,
         "growth": memory("VmHWM") - before,
         "complaints": complaints.found,
+        "sum": None if name.startswith(("plain", "slow")) else added_up(last_result(flow, state)),
     }
 
 
