@@ -274,6 +274,11 @@ def wait_until(happened: Callable[[], Any], seconds: float = 20, last_words: Cal
         time.sleep(0.01)
 
 
+def end_orderly_when_told() -> None:
+    """Let SIGTERM raise ``SystemExit`` in the main thread, so that clusters are stopped on the way out."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+
+
 def is_gone(pid: int) -> bool:
     """Tell whether a process has ended, whoever has to bury it."""
     try:

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from dagflow.engine.state import State
 from dagflow.executors import DaskExecutor
 from dagflow.utilities.configuration import set_temporary_config
-from tests.clusters import RunningCluster, running_cluster
+from tests.clusters import RunningCluster, end_orderly_when_told, running_cluster
 from tests.faults.maps import KINDS, Kind, executions, right_total, starts_in, three_stages
 from tests.faults.witness import Witness, histogram, silence
 
@@ -147,6 +147,7 @@ def main() -> int:
     parser.add_argument("--nthreads", type=int, default=1)
     arguments = parser.parse_args()
     silence()
+    end_orderly_when_told()
     chance = random.Random(arguments.seed)
     failures = 0
     print(HEADER, flush=True)

@@ -23,7 +23,7 @@ from dagflow.engine.state import State
 from dagflow.exceptions import ClusterError
 from dagflow.executors import DaskExecutor
 from dagflow.utilities.configuration import set_temporary_config
-from tests.clusters import RunningCluster, running_cluster
+from tests.clusters import RunningCluster, end_orderly_when_told, running_cluster
 from tests.faults.maps import Kind, executions, right_total, starts_in, three_stages
 from tests.faults.witness import silence
 
@@ -150,6 +150,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     silence()
+    end_orderly_when_told()
     chance = random.Random(arguments.seed)
     failures = 0
     print(HEADER, flush=True)
