@@ -186,14 +186,7 @@ class ClusterError(PrefectException, RuntimeError):
 
 
 class ValueLostError(PrefectException, RuntimeError):
-    """
-    The value of a task is no longer there.
-
-    Attributes:
-        was_read: whether it was looked for where it had been written, too.
-    """
-
-    was_read = False
+    """The value of a task is no longer there."""
 
 
 class WorkerLostError(PrefectException, RuntimeError):

@@ -92,13 +92,6 @@ class Remote(Carried):
         self.key, self.place, self.kind, self.length = stub.key, stub.place, stub.kind, stub.length
         self.size, self.data, self.handle = stub.size, stub.data, handle
 
-    def distrust_store(self) -> bool:
-        """Give up a stored result that could not be read; ``False`` when nothing depended on it."""
-        depended = self.handle is None and self.data is None and self.stored is not None
-        if depended:
-            self.stored = None
-        return depended
-
     def revive(self, other: Any) -> None:
         """Point to where the value is after it was made again; *other* is another one of these, or the value."""
         if isinstance(other, Remote):
@@ -268,13 +261,7 @@ def _from_bytes(data: bytes, number: int | None) -> Any:
 
 
 def _from_store(stored: Any, number: int | None) -> Any:
-    try:
-        value = stored.read(stored.location).value
-    except Exception as error:
-        lost = ValueLostError(f"A value was lost, and cannot be read at {stored.location!r} either: {error!r}")
-        lost.was_read = True
-        raise lost from error
-    return _item(value, number)
+    return _item(stored.read(stored.location).value, number)
 
 
 def _item(value: Any, number: int | None) -> Any:

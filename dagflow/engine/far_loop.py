@@ -354,7 +354,7 @@ class FarLoop(Loop):
         if isinstance(error, ClusterError):
             return [one for run in runs for one in self._fail(run, flight, error, how, retry=False)]
         if isinstance(error, ValueLostError):
-            return self._mend(runs, flight, read=error.was_read)
+            return self._mend(runs, flight)
         if len(runs) > 1:
             self._split(runs, flight)
             return []
@@ -401,13 +401,13 @@ class FarLoop(Loop):
 
     # --- values that were lost ---------------------------------------------------------------------------------
 
-    def _mend(self, runs: list[Run], flight: Flight, *, read: bool) -> list[Any]:
-        """Send runs again whose inputs were lost, after making those inputs again; *read* tells that was tried."""
+    def _mend(self, runs: list[Run], flight: Flight) -> list[Any]:
+        """Send runs again whose inputs were lost, after making those inputs again."""
         assert self._values is not None
         again: dict[int, list[Run]] = {}
         whole: list[Run] = []
         for run in runs:
-            missing = self._values.missing(self._inputs_of(run), read=read)
+            missing = self._values.missing(self._inputs_of(run))
             for step, child, remote in missing:
                 maker = (step, child)
                 if self._repairs.begin(maker, remote):

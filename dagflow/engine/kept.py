@@ -76,17 +76,9 @@ class KeptValues:
     def _words(self, step: int) -> str:
         return _NOT_FETCHED.format(name=self._plan.steps[step].task.name, limit=_FREE // 1_000_000)
 
-    def missing(self, values: Iterable[Any], *, read: bool) -> list[tuple[int, int | None, Remote]]:
-        """
-        Return the makers of those of *values* that are gone: step, child, and the reference to mend.
-
-        Args:
-            read: whether a worker tried to read what was written of them, and could not.
-        """
-        remotes = list(_remotes(values))
-        gone = {id(one): one for one in remotes if one.is_gone or self._lost(one)}
-        if not gone and read:
-            gone = {id(one): one for one in remotes if one.distrust_store()}
+    def missing(self, values: Iterable[Any]) -> list[tuple[int, int | None, Remote]]:
+        """Return the makers of those of *values* that are gone: step, child, and the reference to mend."""
+        gone = {id(one): one for one in _remotes(values) if one.is_gone or self._lost(one)}
         if not gone:
             return []
         return [

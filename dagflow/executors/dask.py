@@ -18,6 +18,7 @@ from typing import Any
 
 from dagflow.exceptions import ClusterError, ConfigurationError, ValueLostError, WorkerLostError
 from dagflow.executors.base import Executor, resolve_nested
+from dagflow.utilities.logging import get_logger
 
 __all__ = ["DaskExecutor", "is_local", "resources_in"]
 
@@ -28,6 +29,8 @@ _PATIENCE = 3.0
 """Seconds to wait, after an interruption, for what runs on somebody else's cluster."""
 
 _RESOURCE_TAG = "dask-resource"
+
+_logger = get_logger("DaskExecutor")
 
 
 class DaskExecutor(Executor):
@@ -258,24 +261,35 @@ class _Held:
         self.telling: set[str] = set()
         self._published: list[str] = []
         self._plugged = False
+        self._broken = False
         self._threads = 0
         self._looked = 0.0
 
     def settle_in(self) -> None:
         """Put on the cluster what runs need there, and wait for a worker."""
         from dagflow.executors.dask_clusters import wait_for_worker
-        from dagflow.executors.dask_plugins import DaskOutpost, scheduler_plugin
+        from dagflow.executors.dask_plugins import DaskOutpost, DeafPlugin, scheduler_plugin
 
         try:
             self.client.register_plugin(scheduler_plugin(self.prefix, self.client.id))
             self._plugged = True
-            self.client.subscribe_topic(f"dagflow-{self.prefix}", lambda event: self._done.put(event[1]))
+            self.client.subscribe_topic(f"dagflow-{self.prefix}", self._heard)
         except ValueError as error:  # a scheduler that opens no pickles
-            logging.getLogger("dagflow.DaskExecutor").info(
-                "The scheduler takes no plugins (%s): values of lost workers are made again by Dask's own rules.", error
+            _logger.info(
+                "The scheduler takes no plugins (%s): calls of lost workers are made again by Dask's own rules.", error
             )
+        if is_local(type(self.cluster)):
+            self.client.register_plugin(DeafPlugin())
         self.outpost = DaskOutpost(self.client.id, self.prefix, self._plugged)
         wait_for_worker(self.client, self.cluster)
+
+    def _heard(self, event: Any) -> None:
+        """Take what the scheduler hands on: a message of a worker, or a line for the log."""
+        _, message = event
+        if isinstance(message, str):
+            _logger.debug("%s", message)
+        else:
+            self._done.put(message)
 
     # --- carrying ----------------------------------------------------------------------------------------------
 
@@ -283,19 +297,24 @@ class _Held:
         from dagflow.executors.dask_plugins import PublishedPlugin
         from dagflow.utilities.pickling import dumps
 
-        plugin = PublishedPlugin(key, dumps(value))
+        plugin = PublishedPlugin(self.prefix, key, dumps(value))
         self.client.register_plugin(plugin)
         self._published.append(plugin.name)
 
     def submit(self, fn: Any, args: Any, kwargs: Any, key: str, options: dict[str, Any]) -> Any:
-        if self.client.status not in ("running", "connecting"):
-            raise ClusterError(f"The Dask scheduler is gone (the connection is {self.client.status}).")
+        self._check_connection()
         inputs: list[Any] = []
         args = [self._lightened(one, inputs) for one in args]
         future = self.client.submit(fn, *args, key=key, pure=False, **options, **kwargs)
         self._under_way[key] = future, inputs
         future.add_done_callback(self._done.put)
         return future
+
+    def _check_connection(self) -> None:
+        """Raise when the scheduler was gone at any time since the start: it knows nothing of this run any more."""
+        self._broken = self._broken or self.client.status != "running"
+        if self._broken:
+            raise ClusterError("The connection to the Dask scheduler was lost; it may have ended or been killed.")
 
     def _lightened(self, value: Any, inputs: list[Any]) -> Any:
         """Return *value*, scattered when it is heavy; note the futures in it."""
@@ -339,8 +358,11 @@ class _Held:
 
     def _reason(self, inputs: list[Any], error: Exception) -> Exception:
         """Return why a call was cancelled."""
-        if self.client.status != "running" or getattr(error, "reason", "") == "scheduler-connection-lost":
-            return ClusterError("The connection to the Dask scheduler was lost; it may have ended or been killed.")
+        self._broken = self._broken or getattr(error, "reason", "") == "scheduler-connection-lost"
+        try:
+            self._check_connection()
+        except ClusterError as gone:
+            return gone
         if any(one.status != "finished" for one in inputs):
             return ValueLostError("An input was lost with the worker that held it.")
         return WorkerLostError(f"The call was cancelled on the cluster: {error}")
@@ -348,7 +370,7 @@ class _Held:
     def threads(self) -> int:
         """Return how many threads the workers have, looked up at most every half second."""
         now = time.monotonic()
-        if now - self._looked > 0.5:
+        if now - self._looked > 0.5 and self.client.status == "running":
             self._looked = now
             with contextlib.suppress(Exception):
                 self._threads = int(self.client.scheduler_info(n_workers=0)["total_threads"])
@@ -367,16 +389,13 @@ class _Held:
             self.client.cancel(futures, force=True)
 
     def leave(self) -> None:
-        """Take from the cluster what was put there."""
+        """Take from the cluster what was put there; the plugin of the scheduler goes with the client."""
         self._under_way.clear()
         self._unpublish()
-        if self._plugged:
-            with contextlib.suppress(Exception):
-                self.client.unregister_scheduler_plugin(f"dagflow-{self.prefix}")
 
 
     def _unpublish(self) -> None:
-        while self._published:
+        while self._published and self.client.status == "running":
             with contextlib.suppress(Exception):
                 self.client.unregister_worker_plugin(self._published.pop())
 

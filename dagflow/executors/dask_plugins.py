@@ -16,16 +16,16 @@ from distributed import SchedulerPlugin, WorkerPlugin, get_worker
 
 from dagflow.executors import published
 
-__all__ = ["DaskOutpost", "PublishedPlugin", "scheduler_plugin"]
+__all__ = ["DaskOutpost", "DeafPlugin", "PublishedPlugin", "scheduler_plugin"]
 
 
-def scheduler_plugin(prefix: str, client: str) -> SchedulerPlugin:
+def scheduler_plugin(prefix: str, driver: str) -> SchedulerPlugin:
     """
-    Return the plugin for a scheduler.
+    Return the plugin for a scheduler: for the calls whose keys end in *prefix*, and the client with the id *driver*.
 
-    It does two things. A call of ours (its key ends in *prefix*) that goes down with its worker is not made again by
-    Dask, which would repeat runs that have ended: the driver is told, and decides. And messages that workers send to
-    the driver are handed on at once.
+    A call that goes down with its worker is not made again by Dask, which would repeat runs that have ended: the driver
+    is told, and decides. Messages that workers send to the driver are handed on at once; so is, as text, which workers
+    come and go. When the client is gone, for whatever reason, so is all that was put on the cluster for it.
     """
 
     class DagflowPlugin(SchedulerPlugin):
@@ -34,15 +34,16 @@ def scheduler_plugin(prefix: str, client: str) -> SchedulerPlugin:
         def __init__(self) -> None:
             self.name = f"dagflow-{prefix}"
             self.scheduler: Any = None
+            self.goodbyes: list[Any] = []
 
         async def start(self, scheduler: Any) -> None:
             self.scheduler = scheduler
             scheduler.stream_handlers[f"dagflow-tell-{prefix}"] = self.tell
             scheduler.handlers[f"dagflow_confirm_{prefix}"] = self.tell
 
-        def tell(self, message: bytes, **_: Any) -> None:
-            event = {"op": "event", "topic": f"dagflow-{prefix}", "event": (time.time(), message)}
-            self.scheduler.client_send(client, event)
+        def tell(self, message: Any, **_: Any) -> None:
+            event = {"op": "event", "topic": self.name, "event": (time.time(), message)}
+            self.scheduler.client_send(driver, event)
 
         def update_graph(self, scheduler: Any, *, keys: Any = (), **_: Any) -> None:
             for key in keys:
@@ -55,6 +56,22 @@ def scheduler_plugin(prefix: str, client: str) -> SchedulerPlugin:
                 # What a call returned has been told; if it is lost, the call must not be made again for it.
                 self.scheduler.tasks[key].run_spec = None
 
+        def add_worker(self, scheduler: Any, worker: str, **_: Any) -> None:
+            self.tell(f"Dask worker {worker} was added.")
+
+        def remove_worker(self, scheduler: Any, worker: str, **_: Any) -> None:
+            self.tell(f"Dask worker {worker} was removed.")
+
+        def remove_client(self, scheduler: Any, client: str) -> None:
+            if client != driver:
+                return
+            scheduler.plugins.pop(self.name, None)
+            scheduler.stream_handlers.pop(f"dagflow-tell-{prefix}", None)
+            scheduler.handlers.pop(f"dagflow_confirm_{prefix}", None)
+            getattr(scheduler._broker, "_topics", {}).pop(self.name, None)
+            for name in [name for name in scheduler.worker_plugins if name.startswith(f"{self.name}/")]:
+                self.goodbyes.append(asyncio.ensure_future(scheduler.unregister_worker_plugin(None, name=name)))
+
     DagflowPlugin.__module__ = "__main__"  # what is defined there is pickled by value
     return DagflowPlugin()
 
@@ -62,8 +79,8 @@ def scheduler_plugin(prefix: str, client: str) -> SchedulerPlugin:
 class PublishedPlugin(WorkerPlugin):
     """Makes something known on every worker of a cluster, those that join later included."""
 
-    def __init__(self, key: str, data: bytes) -> None:
-        self.name = f"dagflow-{key}"
+    def __init__(self, prefix: str, key: str, data: bytes) -> None:
+        self.name = f"dagflow-{prefix}/{key}"
         self.key = key
         self.data = data
 
@@ -74,6 +91,20 @@ class PublishedPlugin(WorkerPlugin):
     def teardown(self, worker: Any) -> None:
         """Forget it."""
         published.withdraw(self.key)
+
+
+class DeafPlugin(WorkerPlugin):
+    """Lets worker processes of ours ignore the Ctrl-C of the terminal they share with the driver, which ends them."""
+
+    name = "dagflow-deaf"
+
+    def setup(self, worker: Any) -> None:
+        """Ignore it; where workers are threads of the driver there is nothing to do."""
+        import signal
+        import threading
+
+        if worker.nanny is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class DaskOutpost:
