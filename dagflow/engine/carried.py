@@ -16,7 +16,19 @@ from typing import Any
 from dagflow.exceptions import ValueLostError
 from dagflow.utilities.pickling import dumps
 
-__all__ = ["Broken", "Carried", "Packed", "Remote", "RemoteItem", "RemoteItems", "Stub", "opened", "sealed", "unsealed"]
+__all__ = [
+    "Broken",
+    "Carried",
+    "Packed",
+    "Remote",
+    "RemoteItem",
+    "RemoteItems",
+    "Stub",
+    "inner_items",
+    "opened",
+    "sealed",
+    "unsealed",
+]
 
 
 class Carried:
@@ -49,17 +61,26 @@ class Stub:
     Args:
         key: the name under which it is kept.
         place: its place, when several are kept together.
-        kind: ``sequence`` for what can be mapped over and flattened, ``whole`` for what can be mapped over and is one
-            item when it is flattened, as text is, ``mapping``, or ``other``.
+        kind: ``sequence`` for what can be mapped over and flattened, ``flat`` for a sequence of which flattening makes
+            nothing else, ``whole`` for what can be mapped over and is one item when it is flattened, as text is,
+            ``mapping``, or ``other``.
         length: the number of items, of what can be mapped over.
         size: in bytes, about.
         data: the value itself as well, when the driver asked for it.
+        inner: of a list of lists, how many items each has.
     """
 
-    __slots__ = ("data", "key", "kind", "length", "place", "size")
+    __slots__ = ("data", "inner", "key", "kind", "length", "place", "size")
 
     def __init__(
-        self, key: str, place: int | None, kind: str, length: int, size: int, data: bytes | None = None
+        self,
+        key: str,
+        place: int | None,
+        kind: str,
+        length: int,
+        size: int,
+        data: bytes | None = None,
+        inner: Sequence[int] | None = None,
     ) -> None:
         self.key = key
         self.place = place
@@ -67,9 +88,10 @@ class Stub:
         self.length = length
         self.size = size
         self.data = data
+        self.inner = inner
 
     def __reduce__(self) -> Any:
-        return Stub, (self.key, self.place, self.kind, self.length, self.size, self.data)
+        return Stub, (self.key, self.place, self.kind, self.length, self.size, self.data, self.inner)
 
 
 class Remote(Carried):
@@ -80,7 +102,7 @@ class Remote(Carried):
     that. ``handle`` is the executor's word for where it is, ``stored`` a result to read when it is gone.
     """
 
-    __slots__ = ("_fetch", "data", "handle", "key", "kind", "length", "place", "size", "stored", "why")
+    __slots__ = ("_fetch", "data", "handle", "inner", "key", "kind", "length", "place", "size", "stored", "why")
 
     def __init__(self, stub: Stub, handle: Any, fetch: Callable[[Any], Any]) -> None:
         self._fetch = fetch
@@ -90,7 +112,7 @@ class Remote(Carried):
 
     def _take(self, stub: Any, handle: Any) -> None:
         self.key, self.place, self.kind, self.length = stub.key, stub.place, stub.kind, stub.length
-        self.size, self.data, self.handle = stub.size, stub.data, handle
+        self.size, self.data, self.inner, self.handle = stub.size, stub.data, stub.inner, handle
 
     def revive(self, other: Any) -> None:
         """Point to where the value is after it was made again; *other* is another one of these, or the value."""
@@ -111,7 +133,7 @@ class Remote(Carried):
     @property
     def is_mappable(self) -> bool:
         """Whether it has items that can be taken by number."""
-        return self.kind in ("sequence", "whole")
+        return self.kind in ("sequence", "flat", "whole")
 
     @property
     def is_gone(self) -> bool:
@@ -162,17 +184,19 @@ class Gone(Carried):
 
 
 class RemoteItem(Carried):
-    """One item of a sequence on a worker."""
+    """One item of a sequence on a worker, or one item of an item."""
 
-    __slots__ = ("number", "remote")
+    __slots__ = ("inner", "number", "remote")
 
-    def __init__(self, remote: Remote, number: int) -> None:
+    def __init__(self, remote: Remote, number: int, inner: int | None = None) -> None:
         self.remote = remote
         self.number = number
+        self.inner = inner
 
     def open(self) -> Any:
         """Fetch the sequence and return the item."""
-        return self.remote.open()[self.number]
+        item = self.remote.open()[self.number]
+        return item if self.inner is None else item[self.inner]
 
 
 class RemoteItems(Sequence[Any]):
@@ -197,6 +221,13 @@ class Broken:
         self.error = error
 
 
+def inner_items(remote: Remote) -> list[RemoteItem] | None:
+    """Return the items of the items of a list of lists, ``None`` when the driver does not know them."""
+    if remote.inner is None:
+        return None
+    return [RemoteItem(remote, number, inner) for number, length in enumerate(remote.inner) for inner in range(length)]
+
+
 def unsealed(value: Any) -> Any:
     """Return what *value* stands for, itself when it is no stand-in."""
     return value.open() if isinstance(value, Carried) else value
@@ -211,7 +242,7 @@ def sealed(content: Any) -> tuple[bytes, list[Any]]:
     """
     handles: dict[str, tuple[int, Any]] = {}
 
-    def reference(remote: Remote, number: int | None) -> Any:
+    def reference(remote: Remote, number: tuple[int, int | None] | None) -> Any:
         if remote.handle is not None:
             place, _ = handles.setdefault(remote.key, (len(handles), remote.handle))
             return _from_worker, (place, remote.place, number)
@@ -228,7 +259,7 @@ def sealed(content: Any) -> tuple[bytes, list[Any]]:
         if kind is Remote:
             return reference(item, None)
         if kind is RemoteItem:
-            return reference(item.remote, item.number)
+            return reference(item.remote, (item.number, item.inner))
         return None
 
     data = dumps(content, replace)
@@ -251,23 +282,24 @@ def opened(data: bytes, values: Sequence[Any]) -> Any:
         _at_hand.values = ()
 
 
-def _from_worker(place: int, inner: int | None, number: int | None) -> Any:
+def _from_worker(place: int, inner: int | None, number: Any) -> Any:
     value = _at_hand.values[place]
     return _item(value if inner is None else value[inner], number)
 
 
-def _from_bytes(data: bytes, number: int | None) -> Any:
+def _from_bytes(data: bytes, number: Any) -> Any:
     return _item(pickle.loads(data), number)
 
 
-def _from_store(stored: Any, number: int | None) -> Any:
+def _from_store(stored: Any, number: Any) -> Any:
     return _item(stored.read(stored.location).value, number)
 
 
-def _item(value: Any, number: int | None) -> Any:
+def _item(value: Any, number: Any) -> Any:
     if number is None:
         return value
+    outer, inner = number
     try:
-        return value[number]
+        return value[outer] if inner is None else value[outer][inner]
     except Exception as error:
         return Broken(error)

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dagflow.engine.carried import Remote, RemoteItems, unsealed
+from dagflow.engine.carried import Remote, RemoteItems, inner_items, unsealed
 from dagflow.engine.state import Failed, Mapped, State, Success
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _flattened_children(parent: Mapped) -> list[tuple[State, Any]]:
         items = [value]
         if child.is_successful() and not child.is_skipped():
             if type(value) is Remote and value.is_mappable:
-                items = list(RemoteItems(value)) if value.kind == "sequence" else [value]
+                items = list(RemoteItems(value)) if value.kind != "whole" else [value]
             elif is_nested(value := child.result):
                 with contextlib.suppress(Exception):  # as above: what gives no items is one item
                     items = list(value)
@@ -80,6 +80,13 @@ def plain_value(edge: Edge, state: State) -> Any:
         return state.carried()
     if isinstance(state, Mapped):
         return [value for _, value in _flattened_children(state)]
+    value = state.carried()
+    if type(value) is Remote:
+        if value.kind in ("flat", "whole", "mapping"):
+            return value
+        inner = inner_items(value)
+        if inner is not None:
+            return inner
     return flattened_value(state.result)
 
 

@@ -272,7 +272,7 @@ class _Batch:
             _check_picklable(value)
         key = _new_key()
         self._item_large[key] = value
-        _put(state, Stub(key, None, *_kind_of(value), size, data))
+        _put(state, _stub(key, None, value, size, data))
 
     def _drop(self, state: State) -> None:
         """Let go of a large value whose only follower has made good use of it."""
@@ -438,7 +438,7 @@ def _pooled(live: list[tuple[State, Any]]) -> dict[str, Any]:
     for state, value in live:
         size = len(_value_of(state).data)
         if size >= _POOLED // 1000:
-            _put(state, Stub(key, len(pool), *_kind_of(value), size))
+            _put(state, _stub(key, len(pool), value, size))
             pool.append(value)
     return {key: pool} if pool else {}
 
@@ -449,16 +449,22 @@ def _new_key() -> str:
     return f"dagflow-value-{uuid.uuid4().hex}"
 
 
-def _kind_of(value: Any) -> tuple[str, int]:
-    """Return how *value* can be mapped over, and how many items it has."""
+def _stub(key: str, place: int | None, value: Any, size: int, data: bytes | None = None) -> Stub:
+    """Return what the driver has to know of *value*: how it can be mapped over and flattened."""
     if isinstance(value, Mapping):
-        return "mapping", 0
-    if hasattr(value, "__getitem__") and hasattr(value, "__len__"):
-        try:
-            return "sequence" if is_nested(value) else "whole", len(value)
-        except Exception:  # it has a length and does not tell, such as an array without dimensions
-            return "other", 0
-    return "other", 0
+        return Stub(key, place, "mapping", 0, size, data)
+    if not (hasattr(value, "__getitem__") and hasattr(value, "__len__")):
+        return Stub(key, place, "other", 0, size, data)
+    try:
+        length = len(value)
+    except Exception:  # it has a length and does not tell, such as an array without dimensions
+        return Stub(key, place, "other", 0, size, data)
+    if type(value) not in (list, tuple):
+        return Stub(key, place, "sequence" if is_nested(value) else "whole", length, size, data)
+    if not all(is_nested(item) for item in value):
+        return Stub(key, place, "flat", length, size, data)
+    inner = [len(item) for item in value if type(item) in (list, tuple)]
+    return Stub(key, place, "sequence", length, size, data, inner if len(inner) == length else None)
 
 
 class _Sink:

@@ -318,6 +318,39 @@ def test_lists_on_workers_are_flattened_where_they_lie() -> None:
     assert cluster.fetched == []
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ([[1, 2], (3,), []], [1, 2, 3]),
+        ([[1], 2], [[1], 2]),
+        ([1, 2], [1, 2]),
+        ([{1}, {2}], [1, 2]),
+        ("ab", ["a", "b"]),
+        ([], []),
+        ([{"a": 1}, {"b": 2}], ["a", "b"]),
+    ],
+)
+def test_a_value_on_a_worker_is_flattened_as_one_at_hand_is(value: Any, expected: list[Any]) -> None:
+    @task
+    def give() -> Any:
+        return value
+
+    @task
+    def same(x: Any) -> Any:
+        return x
+
+    with Flow("flat") as flow:
+        mapped = same.map(flatten(give()))
+        whole = same(flatten(give()))
+    cluster = PretendCluster()
+    cluster.outpost.weight = LARGE
+
+    here, there = flow.run(), flow.run(executor=cluster)
+
+    assert there.result[mapped].result == here.result[mapped].result == expected
+    assert there.result[whole].result == here.result[whole].result
+
+
 def test_an_item_that_cannot_be_taken_on_a_worker_fails_its_child_alone() -> None:
     class Odd:
         def __len__(self) -> int:

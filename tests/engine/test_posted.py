@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dagflow.core.task import Task
-from dagflow.engine.carried import Packed, Stub
+from dagflow.engine.carried import Stub
 from dagflow.engine.posted import Kit, run_posted
 from dagflow.engine.run_context import RunScope
 from dagflow.exceptions import WorkerLostError

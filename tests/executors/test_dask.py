@@ -80,9 +80,9 @@ def test_adapt_kwargs_for_a_cluster_that_is_not_ours_are_named_as_useless(caplog
 def test_it_does_nothing_outside_start() -> None:
     executor = DaskExecutor(address="tcp://127.0.0.1:1")
 
-    with pytest.raises(ValueError, match="inside `with executor.start"):
+    with pytest.raises(ValueError, match=r"inside `with executor\.start"):
         executor.submit(int)
-    with pytest.raises(ValueError, match="inside `with executor.start"):
+    with pytest.raises(ValueError, match=r"inside `with executor\.start"):
         executor.as_completed([])
 
 

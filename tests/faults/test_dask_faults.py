@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from dagflow import Flow, task
 from dagflow.exceptions import ClusterError, WorkerLostError
 from dagflow.executors import DaskExecutor
 from dagflow.triggers import all_finished
-from tests.clusters import RunningCluster, running_cluster, wait_until
+from tests.clusters import RunningCluster, meanwhile, running_cluster, wait_until
 from tests.faults import dask_kills, dask_scheduler_kills
 from tests.faults.maps import KINDS, executions, note, right_total, starts_in, three_stages
 from tests.faults.witness import Witness
@@ -67,12 +66,9 @@ def test_a_dead_scheduler_ends_a_run_that_would_wait_for_retries(tmp_path: Path)
     with Flow("retries") as flow:
         bodies = body.map([1, 2, 3, 4])
     with running_cluster() as cluster:
-        killer = threading.Thread(target=lambda: wait_until(lambda: starts_in(tmp_path)) or cluster.kill_scheduler())
-        killer.start()
+        with meanwhile(lambda: wait_until(lambda: starts_in(tmp_path)), cluster.kill_scheduler):
+            state = flow.run(executor=DaskExecutor(address=cluster.address))
 
-        state = flow.run(executor=DaskExecutor(address=cluster.address))
-
-        killer.join()
     assert state.is_failed()
     assert all(isinstance(child.result, ClusterError) for child in state.result[bodies].map_states)
 
@@ -88,12 +84,9 @@ def test_work_goes_on_when_all_workers_were_lost_and_others_come(tmp_path: Path)
             wait_until(lambda: not cluster.worker_names())
             cluster.start_worker()
 
-        killer = threading.Thread(target=replace)
-        killer.start()
+        with meanwhile(replace):
+            state = flow.run(executor=DaskExecutor(address=cluster.address))
 
-        state = flow.run(executor=DaskExecutor(address=cluster.address))
-
-        killer.join()
     assert state.result[flow.get_tasks("total")[0]].result == right_total(WIDTH)
 
 
@@ -107,11 +100,8 @@ def test_a_worker_that_retires_costs_no_value(tmp_path: Path) -> None:
             with cluster.client() as client:
                 client.retire_workers(names=["worker-0"])
 
-        retiring = threading.Thread(target=retire)
-        retiring.start()
-        with witness.listening():
+        with meanwhile(retire), witness.listening():
             state = flow.run(executor=DaskExecutor(address=cluster.address), runner_cls=witness.runner)
-        retiring.join()
 
     assert state.result[flow.get_tasks("total")[0]].result == right_total(WIDTH)
     assert witness.started_after_success(flow, state, tmp_path) == []
