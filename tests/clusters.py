@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -272,6 +273,20 @@ def wait_until(happened: Callable[[], Any], seconds: float = 20, last_words: Cal
     while not happened():
         assert time.monotonic() < until, f"It did not happen within {seconds} s: {happened}. {last_words()}"
         time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def meanwhile(*steps: Callable[[], Any]) -> Iterator[None]:
+    """Take *steps* in another thread while the block runs; what goes wrong there is raised at the end of the block."""
+
+    def take() -> None:
+        for step in steps:
+            step()
+
+    with ThreadPoolExecutor(1) as pool:
+        end = pool.submit(take)
+        yield
+        end.result()
 
 
 def end_orderly_when_told() -> None:

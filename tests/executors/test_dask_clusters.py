@@ -17,7 +17,7 @@ from dagflow import Flow, Task, context, task, unmapped
 from dagflow.exceptions import ClusterError
 from dagflow.executors import DaskExecutor
 from dagflow.utilities.configuration import set_temporary_config
-from tests.clusters import RunningCluster, running_cluster, wait_until
+from tests.clusters import RunningCluster, meanwhile, running_cluster, wait_until
 from tests.engine.flows import everything, told
 
 
@@ -237,13 +237,10 @@ def test_workers_that_come_and_go_are_logged_for_debugging(caplog: pytest.LogCap
             wait_until(lambda: len(one.worker_names()) == 1)
             going.touch()
 
-        thread = threading.Thread(target=change)
         with Flow("waits") as flow:
             wait_for(str(going))
-        thread.start()
-        with caplog.at_level(logging.DEBUG, logger="dagflow"):
+        with meanwhile(change), caplog.at_level(logging.DEBUG, logger="dagflow"):
             state = flow.run(executor=DaskExecutor(address=one.address))
-        thread.join()
 
     assert state.is_successful()
     about = [
@@ -279,13 +276,10 @@ def test_a_scheduler_that_gets_no_workers_is_told_after_the_timeout() -> None:
 
 
 def test_a_scheduler_may_get_its_first_worker_later() -> None:
-    with running_cluster(workers=0) as one:
-        later = threading.Thread(target=lambda: wait_until(one.clients) or one.start_worker())
-        later.start()
+    with running_cluster(workers=0) as one, meanwhile(lambda: wait_until(one.clients), one.start_worker):
+        found = doubled(doubling(), DaskExecutor(address=one.address))
 
-        assert doubled(doubling(), DaskExecutor(address=one.address)) == [2 * x for x in range(20)]
-
-        later.join()
+    assert found == [2 * x for x in range(20)]
 
 
 # --- workers that die --------------------------------------------------------------------------------------------
@@ -303,14 +297,12 @@ def test_a_worker_killed_under_a_nanny_comes_back_and_its_work_is_done(tmp_path:
 
     with running_cluster(workers=1, nanny=True) as one:
         before = one.worker_pid(0)
-        killer = threading.Thread(target=lambda: wait_until(mark.exists) or one.kill_worker(0))
-        killer.start()
         with Flow("nanny") as flow:
             children = slow.map(list(range(10)))
 
-        state = flow.run(executor=DaskExecutor(address=one.address))
+        with meanwhile(lambda: wait_until(mark.exists), lambda: one.kill_worker(0)):
+            state = flow.run(executor=DaskExecutor(address=one.address))
 
-        killer.join()
         assert state.result[children].result == list(range(10))
         assert one.worker_pid(0) != before
         wait_until(one.is_clean)
@@ -366,12 +358,10 @@ def test_an_adaptive_cluster_grows_from_nothing_and_shrinks_while_it_holds_value
         values = large.map(list(range(40)))
         heads = head.map(values, unmapped(wait_for(str(shrunk), upstream_tasks=[values])))
     adapt = {"minimum": 0, "maximum": 2, "interval": "50ms", "wait_count": 2, "target_duration": "100ms"}
-    watcher = threading.Thread(target=watch)
-    watcher.start()
 
-    state = flow.run(executor=DaskExecutor(cluster_class=make, adapt_kwargs=adapt))
+    with meanwhile(watch):
+        state = flow.run(executor=DaskExecutor(cluster_class=make, adapt_kwargs=adapt))
 
-    watcher.join()
     assert state.result[heads].result == list(range(40))
 
 

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -63,11 +64,11 @@ def test_a_dead_scheduler_ends_a_run_that_would_wait_for_retries(tmp_path: Path)
         note(str(tmp_path))
         time.sleep(60)
 
+    begun = partial(starts_in, tmp_path)
     with Flow("retries") as flow:
         bodies = body.map([1, 2, 3, 4])
-    with running_cluster() as cluster:
-        with meanwhile(lambda: wait_until(lambda: starts_in(tmp_path)), cluster.kill_scheduler):
-            state = flow.run(executor=DaskExecutor(address=cluster.address))
+    with running_cluster() as cluster, meanwhile(partial(wait_until, begun), cluster.kill_scheduler):
+        state = flow.run(executor=DaskExecutor(address=cluster.address))
 
     assert state.is_failed()
     assert all(isinstance(child.result, ClusterError) for child in state.result[bodies].map_states)
