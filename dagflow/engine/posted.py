@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import os
 import pickle
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,7 +34,7 @@ from dagflow.utilities.pickling import dumps
 if TYPE_CHECKING:
     from dagflow.core.task import Task
 
-__all__ = ["Kit", "Outpost", "packed", "run_posted"]
+__all__ = ["Kit", "Outpost", "packed", "process_name", "run_posted"]
 
 _SMALL = (int, float, bool, type(None))
 """Types that are cheaper to send than to pack."""
@@ -104,6 +106,7 @@ class Kit:
         home: steps whose values the driver wants.
         outpost: the executor's; ``None`` where there is none.
         level: of the driver's log; ``None`` leaves the worker's logging alone.
+        process: the driver's, see :func:`process_name`: workers in it log there anyway.
     """
 
     def __init__(
@@ -114,11 +117,13 @@ class Kit:
         home: frozenset[int],
         outpost: Outpost | None,
         level: int | None,
+        process: str = "",
     ) -> None:
         self.scope = scope
         self.home = home
         self.outpost = outpost
         self.level = level
+        self.process = process
         self._places = places
         self._packs = packs
         self._steps: dict[int, tuple[Task, str, dict[str, Any]]] = {}
@@ -128,6 +133,14 @@ class Kit:
         if index not in self._steps:
             self._steps.update(pickle.loads(self._packs[self._places[index]]))
         return self._steps[index]
+
+
+_token = uuid.uuid4().hex
+
+
+def process_name() -> str:
+    """Return a name for this process that no other has, on whatever machine."""
+    return f"{_token}-{os.getpid()}"  # a forked process has the same token
 
 
 def run_posted(key: str, data: bytes, values: Any = ()) -> bytes | None:
@@ -179,9 +192,7 @@ class _Batch:
             self._run_items()
             return self._report()
         outpost = self._outpost = kit.outpost.arrive()
-        if kit.level is not None:
-            follow_level(kit.level)
-        with collecting(self):
+        with self._logging():
             if not outpost.tells:
                 self._run_items()
                 return self._report()
@@ -191,6 +202,14 @@ class _Batch:
                 self._run_items()
             self._tell(hand_back=False)
         return None
+
+    def _logging(self) -> contextlib.AbstractContextManager[None]:
+        """Send log lines to the driver, unless it is here."""
+        level = self._kit.level
+        if level is None or self._kit.process == process_name():
+            return contextlib.nullcontext()
+        follow_level(level)
+        return collecting(self)
 
     def _run_items(self) -> None:
         while (place := self._next()) is not None:
@@ -444,8 +463,6 @@ def _pooled(live: list[tuple[State, Any]]) -> dict[str, Any]:
 
 
 def _new_key() -> str:
-    import uuid
-
     return f"dagflow-value-{uuid.uuid4().hex}"
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dagflow.engine.carried import Remote, Stub, sealed
-from dagflow.engine.posted import Kit, run_posted
+from dagflow.engine.posted import Kit, process_name, run_posted
 from dagflow.engine.run_context import RunScope, TaskRun
 from dagflow.engine.state import State, Success
 from dagflow.utilities.logging import get_logger
@@ -124,8 +124,9 @@ class Post:
             packs.add({step.index: (step.task, step.slug, plan.constants.get(step.task) or {}) for step in alike})
         outpost = self._executor.outpost
         level = get_logger().level if outpost is not None else None
+        kit = Kit(self._scope, packs.places, packs.packs, self._home, outpost, level, process_name())
         try:
-            self._executor.publish(self._key, Kit(self._scope, packs.places, packs.packs, self._home, outpost, level))
+            self._executor.publish(self._key, kit)
         except Exception as error:
             self._check_scope(error)
             raise

@@ -268,12 +268,18 @@ class _Held:
     def settle_in(self) -> None:
         """Put on the cluster what runs need there, and wait for a worker."""
         from dagflow.executors.dask_clusters import wait_for_worker
-        from dagflow.executors.dask_plugins import DaskOutpost, DeafPlugin, scheduler_plugin
+        from dagflow.executors.dask_plugins import DaskOutpost, DeafPlugin, DriverPlugin
 
         try:
-            self.client.register_plugin(scheduler_plugin(self.prefix, self.client.id))
+            plugin = DriverPlugin(self.prefix, self.client.id)
+            self.client.register_plugin(plugin)
             self._plugged = True
-            self.client.subscribe_topic(f"dagflow-{self.prefix}", self._heard)
+            self.client.subscribe_topic(plugin.name, self._heard)
+        except ModuleNotFoundError as error:
+            raise ClusterError(
+                f"The Dask scheduler cannot open what it is sent: {error}. Install dagflow, and Dask in the same "
+                "version, where the scheduler and the workers run."
+            ) from error
         except ValueError as error:  # a scheduler that opens no pickles
             _logger.info(
                 "The scheduler takes no plugins (%s): calls of lost workers are made again by Dask's own rules.", error

@@ -1,8 +1,4 @@
-"""
-What a :class:`~dagflow.executors.dask.DaskExecutor` puts on a cluster while a flow runs, and takes away afterwards.
-
-The plugin of the scheduler travels by value, so that a scheduler needs no dagflow; workers need it anyway.
-"""
+"""What a :class:`~dagflow.executors.dask.DaskExecutor` puts on a cluster while a flow runs, and takes away again."""
 
 from __future__ import annotations
 
@@ -16,64 +12,72 @@ from distributed import SchedulerPlugin, WorkerPlugin, get_worker
 
 from dagflow.executors import published
 
-__all__ = ["DaskOutpost", "DeafPlugin", "PublishedPlugin", "scheduler_plugin"]
+__all__ = ["DaskOutpost", "DeafPlugin", "DriverPlugin", "PublishedPlugin"]
 
 
-def scheduler_plugin(prefix: str, driver: str) -> SchedulerPlugin:
+class DriverPlugin(SchedulerPlugin):
     """
-    Return the plugin for a scheduler: for the calls whose keys end in *prefix*, and the client with the id *driver*.
+    Serves one run on the scheduler.
 
     A call that goes down with its worker is not made again by Dask, which would repeat runs that have ended: the driver
     is told, and decides. Messages that workers send to the driver are handed on at once; so is, as text, which workers
-    come and go. When the client is gone, for whatever reason, so is all that was put on the cluster for it.
+    come and go. When the driver is gone, for whatever reason, so is all that was put on the cluster for it.
+
+    Args:
+        prefix: of the run; the keys of its calls end in it.
+        driver: the id of the driver's client.
     """
 
-    class DagflowPlugin(SchedulerPlugin):
-        """Defined in a function, so that it is pickled with its code."""
+    def __init__(self, prefix: str, driver: str) -> None:
+        self.name = f"dagflow-{prefix}"
+        self._prefix = prefix
+        self._driver = driver
+        self._scheduler: Any = None
+        self._goodbyes: list[Any] = []
 
-        def __init__(self) -> None:
-            self.name = f"dagflow-{prefix}"
-            self.scheduler: Any = None
-            self.goodbyes: list[Any] = []
+    async def start(self, scheduler: Any) -> None:
+        """Listen to workers."""
+        self._scheduler = scheduler
+        scheduler.stream_handlers[f"dagflow-tell-{self._prefix}"] = self.tell
+        scheduler.handlers[f"dagflow_confirm_{self._prefix}"] = self.tell
 
-        async def start(self, scheduler: Any) -> None:
-            self.scheduler = scheduler
-            scheduler.stream_handlers[f"dagflow-tell-{prefix}"] = self.tell
-            scheduler.handlers[f"dagflow_confirm_{prefix}"] = self.tell
+    def tell(self, message: Any, **_: Any) -> None:
+        """Hand *message* on to the driver."""
+        event = {"op": "event", "topic": self.name, "event": (time.time(), message)}
+        self._scheduler.client_send(self._driver, event)
 
-        def tell(self, message: Any, **_: Any) -> None:
-            event = {"op": "event", "topic": self.name, "event": (time.time(), message)}
-            self.scheduler.client_send(driver, event)
+    def _is_ours(self, key: Any) -> bool:
+        return type(key) is str and key.endswith(self._prefix)
 
-        def update_graph(self, scheduler: Any, *, keys: Any = (), **_: Any) -> None:
-            for key in keys:
-                if type(key) is str and key.endswith(prefix):
-                    # The first worker that dies with the call is one more than is allowed.
-                    scheduler.tasks[key].suspicious = scheduler.allowed_failures
+    def update_graph(self, scheduler: Any, *, keys: Any = (), **_: Any) -> None:
+        """Allow no worker to die with a call of ours."""
+        for key in keys:
+            if self._is_ours(key):
+                scheduler.tasks[key].suspicious = scheduler.allowed_failures
 
-        def transition(self, key: Any, start: str, finish: str, *_: Any, **__: Any) -> None:
-            if finish == "memory" and type(key) is str and key.endswith(prefix):
-                # What a call returned has been told; if it is lost, the call must not be made again for it.
-                self.scheduler.tasks[key].run_spec = None
+    def transition(self, key: Any, start: str, finish: str, *_: Any, **__: Any) -> None:
+        """Forget how to make a call that has returned: what it found was told, and must not be found again."""
+        if finish == "memory" and self._is_ours(key):
+            self._scheduler.tasks[key].run_spec = None
 
-        def add_worker(self, scheduler: Any, worker: str, **_: Any) -> None:
-            self.tell(f"Dask worker {worker} was added.")
+    def add_worker(self, scheduler: Any, worker: str, **_: Any) -> None:
+        """Say so."""
+        self.tell(f"Dask worker {worker} was added.")
 
-        def remove_worker(self, scheduler: Any, worker: str, **_: Any) -> None:
-            self.tell(f"Dask worker {worker} was removed.")
+    def remove_worker(self, scheduler: Any, worker: str, **_: Any) -> None:
+        """Say so."""
+        self.tell(f"Dask worker {worker} was removed.")
 
-        def remove_client(self, scheduler: Any, client: str) -> None:
-            if client != driver:
-                return
-            scheduler.plugins.pop(self.name, None)
-            scheduler.stream_handlers.pop(f"dagflow-tell-{prefix}", None)
-            scheduler.handlers.pop(f"dagflow_confirm_{prefix}", None)
-            getattr(scheduler._broker, "_topics", {}).pop(self.name, None)
-            for name in [name for name in scheduler.worker_plugins if name.startswith(f"{self.name}/")]:
-                self.goodbyes.append(asyncio.ensure_future(scheduler.unregister_worker_plugin(None, name=name)))
-
-    DagflowPlugin.__module__ = "__main__"  # what is defined there is pickled by value
-    return DagflowPlugin()
+    def remove_client(self, scheduler: Any, client: str) -> None:
+        """Leave, when the driver has."""
+        if client != self._driver:
+            return
+        scheduler.plugins.pop(self.name, None)
+        scheduler.stream_handlers.pop(f"dagflow-tell-{self._prefix}", None)
+        scheduler.handlers.pop(f"dagflow_confirm_{self._prefix}", None)
+        getattr(scheduler._broker, "_topics", {}).pop(self.name, None)
+        for name in [name for name in scheduler.worker_plugins if name.startswith(f"{self.name}/")]:
+            self._goodbyes.append(asyncio.ensure_future(scheduler.unregister_worker_plugin(None, name=name)))
 
 
 class PublishedPlugin(WorkerPlugin):
