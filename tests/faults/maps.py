@@ -135,10 +135,14 @@ def three_stages(folder: Path, kind: Kind, width: int = 200, target: str | None 
             "task_args": options,
         }
         ones = first.map(list(range(width)), **same)
-        beside = {"beside": unmapped(total(ones, str(folder), task_args={"name": "part"}))} if kind.barrier else {}
+        beside = (
+            {"beside": unmapped(total(ones, str(folder), task_args={**options, "name": "part"}))}
+            if kind.barrier
+            else {}
+        )
         twos = second.map(ones, **same, **beside)
         threes = third.map(twos, **same)
-        total(threes, str(folder), task_args={"name": "total"})
+        total(threes, str(folder), task_args={**options, "name": "total"})
     return flow
 
 

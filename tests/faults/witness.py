@@ -130,9 +130,13 @@ class _Keeping(logging.Handler):
 
 
 def silence() -> None:
-    """Keep the log off standard output, where a table is printed."""
+    """Keep the log off standard output, where a table is printed, and Dask's own off the terminal."""
     for handler in list(logging.getLogger("dagflow").handlers):
         handler.setLevel(logging.CRITICAL + 1)
+    import distributed  # noqa: F401 it sets its loggers up when it is imported
+
+    for name in ("distributed", "distributed.client", "distributed.core", "distributed.utils"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def histogram(folder: Path) -> str:
