@@ -423,7 +423,8 @@ class FarLoop(Loop):
         for makers in again.values():
             self._send(makers, repeated=True)
         if whole:
-            self.scope.logger.info("%d task runs are sent again: a value they need was moved or lost.", len(whole))
+            names = ", ".join(self._name(run) for run in whole[:3]) + (", ..." if len(whole) > 3 else "")
+            self.scope.logger.info("A value was lost; %s goes on with what was kept of it.", names)
             self._send(whole, repeated=flight.repeated)
         return []
 

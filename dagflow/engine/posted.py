@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import os
 import pickle
 import threading
 import time
@@ -24,17 +23,20 @@ from dagflow.engine.base_state import NOTHING
 from dagflow.engine.carried import Broken, Packed, Stub, opened
 from dagflow.engine.forwarding import collecting, follow_level
 from dagflow.engine.mapping import is_nested
+from dagflow.engine.notify import announce
 from dagflow.engine.run_context import RunScope, TaskRun
-from dagflow.engine.state import Failed, State, Success
+from dagflow.engine.settle import retry_state
+from dagflow.engine.state import Failed, Pending, Running, State, Success
 from dagflow.exceptions import WorkerLostError
-from dagflow.executors.published import fetch, is_there
+from dagflow.executors.published import fetch, is_there, process_name
+from dagflow.utilities.context import pop_layer, push_layer
 from dagflow.utilities.logging import get_logger
 from dagflow.utilities.pickling import dumps
 
 if TYPE_CHECKING:
     from dagflow.core.task import Task
 
-__all__ = ["Kit", "Outpost", "packed", "process_name", "run_posted"]
+__all__ = ["Kit", "Outpost", "packed", "run_posted"]
 
 _SMALL = (int, float, bool, type(None))
 """Types that are cheaper to send than to pack."""
@@ -106,7 +108,7 @@ class Kit:
         home: steps whose values the driver wants.
         outpost: the executor's; ``None`` where there is none.
         level: of the driver's log; ``None`` leaves the worker's logging alone.
-        process: the driver's, see :func:`process_name`: workers in it log there anyway.
+        process: the driver's: workers in it log there anyway.
     """
 
     def __init__(
@@ -133,14 +135,6 @@ class Kit:
         if index not in self._steps:
             self._steps.update(pickle.loads(self._packs[self._places[index]]))
         return self._steps[index]
-
-
-_token = uuid.uuid4().hex
-
-
-def process_name() -> str:
-    """Return a name for this process that no other has, on whatever machine."""
-    return f"{_token}-{os.getpid()}"  # a forked process has the same token
 
 
 def run_posted(key: str, data: bytes, values: Any = ()) -> bytes | None:
@@ -178,9 +172,9 @@ class _Batch:
         self._since = self._began = time.monotonic()
         self._told = self._began
         self._done: list[tuple[int, list[tuple[int, State]]]] = []
-        self._live: list[tuple[State, Any]] = []
+        self._live: list[tuple[int, State, Any]] = []
         self._large: dict[str, Any] = {}
-        self._item_live: list[tuple[State, Any]] = []
+        self._item_live: list[tuple[int, State, Any]] = []
         self._item_large: dict[str, Any] = {}
         self._seen: set[tuple[int, type]] = set()
         self.records: list[dict[str, Any]] = []
@@ -243,12 +237,12 @@ class _Batch:
                 break
             run = TaskRun(self._kit.scope, task, slug, child, known, {**constants, **inputs} if constants else inputs)
             run.candidates = candidates
-            state = _attempt(run, upstream)
+            state = self._attempt(run, upstream)
             if place and type(state) is Success and links[place - 1][2]:
                 self._drop(chain[-1][1])
             goes_on = type(state) is Success and place < len(links)
             value = state.result if goes_on else None
-            sent = self._carry(state, index, run.full_name)
+            sent = self._carry(state, index, run)
             chain.append((index, sent))
             if not goes_on or type(sent) is not Success:
                 break
@@ -258,11 +252,24 @@ class _Batch:
             candidates = ()
         return chain
 
-    def _carry(self, state: State, index: int, name: str) -> State:
+    def _attempt(self, run: TaskRun, upstream: Any) -> State:
+        """Attempt a run whose inputs came in a message."""
+        for key, value in run.inputs.items():
+            if type(value) is Broken:
+                words = f"Input {key!r}: the item cannot be taken: {value.error!r}"
+                return _failed(run, Pending(), Failed(words, result=value.error))
+        try:
+            return attempt(run, upstream)
+        except SystemExit as error:  # it would end the worker, and all that lies there
+            words = f"Task {run.full_name!r} called sys.exit({error.code!r}), which would end the worker it ran on. "
+            hint = "Return, or raise an exception or a signal."
+            return _failed(run, Running(), Failed(words + hint, result=WorkerLostError(words)))
+
+    def _carry(self, state: State, index: int, run: TaskRun) -> State:
         """Make *state* fit to travel: its value packed, or kept here."""
         outpost = self._outpost
         if outpost is None:
-            return packed(state, name)
+            return packed(state, run)
         value = _value_of(state)
         if value is NOTHING or type(value) in _SMALL or isinstance(value, BaseException):
             return state
@@ -275,11 +282,11 @@ class _Batch:
                 if size < _LARGE:
                     _put(state, Packed(data))
                     if not home:
-                        self._item_live.append((state, value))
+                        self._item_live.append((index, state, value))
                     return state
             self._keep(state, value, size, index)
         except Exception as error:
-            return _undeliverable(value, name, error)
+            return _undeliverable(state, value, run, error)
         return state
 
     def _keep(self, state: State, value: Any, size: int, index: int) -> None:
@@ -314,8 +321,9 @@ class _Batch:
                 given = list(range(self._place, self._end))
                 self._end = self._place
             self._told = time.monotonic()
-        if sum(len(_value_of(state).data) for state, _ in live) > _POOLED:
-            large.update(_pooled(live))
+        if sum(len(_value_of(state).data) for _, state, _ in live) > _POOLED:
+            for step in {index for index, _, _ in live}:  # values of one step are wanted together, or not at all
+                large.update(_pooled([(state, value) for index, state, value in live if index == step]))
         if large:
             assert self._outpost is not None
             self._outpost.keep(large)
@@ -394,21 +402,6 @@ class _Monitor:
 _monitor = _Monitor()
 
 
-def _attempt(run: TaskRun, upstream: Any) -> State:
-    """Attempt a run whose inputs came in a message."""
-    for key, value in run.inputs.items():
-        if type(value) is Broken:
-            return Failed(f"Input {key!r}: the item cannot be taken: {value.error!r}", result=value.error)
-    try:
-        return attempt(run, upstream)
-    except SystemExit as error:  # it would end the worker, and all that lies there
-        return Failed(
-            f"Task {run.full_name!r} called sys.exit({error.code!r}), which would end the worker it ran on. "
-            "Return, or raise an exception or a signal.",
-            result=WorkerLostError(f"The task called sys.exit({error.code!r})."),
-        )
-
-
 def _not_opened(error: Exception) -> State:
     return Failed(
         f"The task could not be opened on the worker: {error!r}. What it imports must be installed there, in the same "
@@ -417,7 +410,7 @@ def _not_opened(error: Exception) -> State:
     )
 
 
-def packed(state: State, name: str) -> State:
+def packed(state: State, run: TaskRun) -> State:
     """Return *state* with its value in bytes; ``Failed`` when the value cannot be pickled."""
     value = _value_of(state)
     if value is NOTHING or type(value) in _SMALL or isinstance(value, BaseException):
@@ -425,7 +418,7 @@ def packed(state: State, name: str) -> State:
     try:
         _put(state, Packed(dumps(value)))
     except Exception as error:
-        return _undeliverable(value, name, error)
+        return _undeliverable(state, value, run, error)
     return state
 
 
@@ -442,12 +435,27 @@ def _put(state: State, value: Any) -> None:
         state._holder.value = value
 
 
-def _undeliverable(value: Any, name: str, error: Exception) -> State:
-    return Failed(
-        f"Task {name!r} returned a {type(value).__name__}, which cannot be sent back from its process: {error!r}. "
-        "Return something that pickles, or use threads.",
-        result=TypeError(str(error)),
+def _undeliverable(state: State, value: Any, run: TaskRun, error: Exception) -> State:
+    words = (
+        f"Task {run.full_name!r} returned a {type(value).__name__}, which cannot be sent back from its process: "
+        f"{error!r}. Return something that pickles, or use threads."
     )
+    return _failed(run, state, Failed(words, result=TypeError(str(error))))
+
+
+def _failed(run: TaskRun, old: State, state: State) -> State:
+    """Let a run fail after all, as it would have by an exception: its handlers hear of it, and its retries apply."""
+    scope = run.scope
+    scope.logger.error("%s", state.message)
+    token = push_layer(run)
+    try:
+        state = announce(run, old, state)
+        if not run.ended:
+            state = announce(run, state, retry_state(run.task, state, run.run_count, scope.now()))
+    finally:
+        pop_layer(token)
+    state.run_started, state.run_ended = run.started or scope.now(), scope.now()
+    return state
 
 
 def _pooled(live: list[tuple[State, Any]]) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dagflow.engine.carried import Remote, Stub, sealed
-from dagflow.engine.posted import Kit, process_name, run_posted
+from dagflow.engine.posted import Kit, run_posted
 from dagflow.engine.run_context import RunScope, TaskRun
 from dagflow.engine.state import State, Success
+from dagflow.executors.published import process_name
 from dagflow.utilities.logging import get_logger
 from dagflow.utilities.pickling import dumps
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from dagflow.exceptions import ClusterError, ConfigurationError, ValueLostError, WorkerLostError
 from dagflow.executors.base import Executor, resolve_nested
+from dagflow.executors.published import process_name
 from dagflow.utilities.logging import get_logger
 
 __all__ = ["DaskExecutor", "is_local", "resources_in"]
@@ -27,6 +28,14 @@ _HEAVY = 1 << 20
 
 _PATIENCE = 3.0
 """Seconds to wait, after an interruption, for what runs on somebody else's cluster."""
+
+_LOOK = 2.0
+"""Seconds to wait for something to come back before looking whether there are workers."""
+
+_REMINDER = 10.0
+"""Seconds between two lines that say that there is none."""
+
+_CONNECTION_LOST = "The connection to the Dask scheduler was lost; it may have ended or been killed."
 
 _RESOURCE_TAG = "dask-resource"
 
@@ -128,7 +137,7 @@ class DaskExecutor(Executor):
                 with self._reporting(client):
                     yield
             except BaseException:
-                held.stop(patience=0 if _can_be_killed(cluster) else _PATIENCE)
+                held.stop()
                 raise
             finally:
                 self._held.remove(held)
@@ -217,8 +226,15 @@ class DaskExecutor(Executor):
         """
         from distributed import Future
 
+        held = self._holding()
+        found: dict[str, Any] = {}
+        if isinstance(futures, list) and len(futures) > 1 and all(isinstance(one, Future) for one in futures):
+            found = held.gathered(futures)
+
         def resolve(one: Any) -> Any:
-            return self._holding().result(one) if isinstance(one, Future) else one
+            if not isinstance(one, Future):
+                return one
+            return found[one.key] if one.key in found else held.result(one)
 
         return resolve_nested(futures, resolve)
 
@@ -261,14 +277,16 @@ class _Held:
         self.telling: set[str] = set()
         self._published: list[str] = []
         self._plugged = False
-        self._broken = False
+        self._broken = ""
+        self._alone: float | None = None
+        self._reminded = 0.0
         self._threads = 0
         self._looked = 0.0
 
     def settle_in(self) -> None:
         """Put on the cluster what runs need there, and wait for a worker."""
         from dagflow.executors.dask_clusters import wait_for_worker
-        from dagflow.executors.dask_plugins import DaskOutpost, DeafPlugin, DriverPlugin
+        from dagflow.executors.dask_plugins import DaskOutpost, DeafPlugin, DriverPlugin, SettingsPlugin
 
         try:
             plugin = DriverPlugin(self.prefix, self.client.id)
@@ -286,14 +304,16 @@ class _Held:
             )
         if is_local(type(self.cluster)):
             self.client.register_plugin(DeafPlugin())
+        self.client.register_plugin(SettingsPlugin(self.prefix, process_name(), _settings()))
         self.outpost = DaskOutpost(self.client.id, self.prefix, self._plugged)
         wait_for_worker(self.client, self.cluster)
 
     def _heard(self, event: Any) -> None:
         """Take what the scheduler hands on: a message of a worker, or a line for the log."""
         _, message = event
-        if isinstance(message, str):
-            _logger.debug("%s", message)
+        if isinstance(message, tuple | list):
+            level, line = message
+            _logger.log(level, "%s", line)
         else:
             self._done.put(message)
 
@@ -318,9 +338,10 @@ class _Held:
 
     def _check_connection(self) -> None:
         """Raise when the scheduler was gone at any time since the start: it knows nothing of this run any more."""
-        self._broken = self._broken or self.client.status != "running"
+        if not self._broken and self.client.status != "running":
+            self._broken = _CONNECTION_LOST
         if self._broken:
-            raise ClusterError("The connection to the Dask scheduler was lost; it may have ended or been killed.")
+            raise ClusterError(self._broken)
 
     def _lightened(self, value: Any, inputs: list[Any]) -> Any:
         """Return *value*, scattered when it is heavy; note the futures in it."""
@@ -338,14 +359,42 @@ class _Held:
         return Future(key, self.client, state=known)
 
     def next(self, timeout: float | None) -> list[Any]:
-        try:
-            found = [self._done.get(timeout=timeout)]
-        except queue.Empty:
-            return []
+        """Return what came back, waiting for something; looks now and then whether there are workers at all."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            wait = _LOOK if deadline is None else min(_LOOK, max(0.0, deadline - time.monotonic()))
+            try:
+                found = [self._done.get(timeout=wait)]
+                break
+            except queue.Empty:
+                if deadline is not None and time.monotonic() >= deadline:
+                    return []
+                self._look_for_workers()
         with contextlib.suppress(queue.Empty):
             while True:
                 found.append(self._done.get_nowait())
         return found
+
+    def _look_for_workers(self) -> None:
+        """Warn while calls wait and there is no worker; give up after the configured time."""
+        from dagflow.configuration import config
+
+        if self.threads() or not self._under_way:
+            self._alone = None
+            return
+        now = time.monotonic()
+        self._alone = self._alone or now
+        seconds = now - self._alone
+        limit = float(config.engine.executor.dask.worker_timeout)
+        if limit and seconds > limit:
+            self._broken = f"The Dask cluster has had no worker for {seconds:.0f} s."
+            self.client.cancel([future for future, _ in self._under_way.values()], force=True)
+        elif now - self._reminded > _REMINDER:
+            self._reminded = now
+            _logger.warning(
+                "The Dask cluster has no worker; %d calls have been waiting, for %.0f s by now.",
+                len(self._under_way), seconds,
+            )  # fmt: skip
 
     def result(self, future: Any) -> Any:
         """Return the value of *future*, with what went wrong in our words."""
@@ -362,9 +411,16 @@ class _Held:
         except CancelledError as error:
             raise self._reason(inputs, error) from error
 
+    def gathered(self, futures: list[Any]) -> dict[str, Any]:
+        """Return the values of many futures, fetched at once; nothing when one of them cannot be had."""
+        with contextlib.suppress(Exception):
+            return dict(zip([one.key for one in futures], self.client.gather(futures), strict=True))
+        return {}
+
     def _reason(self, inputs: list[Any], error: Exception) -> Exception:
         """Return why a call was cancelled."""
-        self._broken = self._broken or getattr(error, "reason", "") == "scheduler-connection-lost"
+        if not self._broken and getattr(error, "reason", "") == "scheduler-connection-lost":
+            self._broken = _CONNECTION_LOST
         try:
             self._check_connection()
         except ClusterError as gone:
@@ -384,11 +440,14 @@ class _Held:
 
     # --- the end -----------------------------------------------------------------------------------------------
 
-    def stop(self, patience: float) -> None:
-        """Keep from starting what has not begun; wait *patience* seconds for what has."""
+    def stop(self) -> None:
+        """Keep from starting what has not begun, and wait a little for what has; a cluster of ours just ends."""
+        if _can_be_killed(self.cluster):
+            self._published.clear()
+            return
         futures = [future for future, _ in self._under_way.values()]
         self._unpublish()  # a batch that finds nothing there ends after its current run
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + _PATIENCE
         while any(future.status == "pending" for future in futures) and time.monotonic() < deadline:
             time.sleep(0.02)
         with contextlib.suppress(Exception):
@@ -404,6 +463,12 @@ class _Held:
         while self._published and self.client.status == "running":
             with contextlib.suppress(Exception):
                 self.client.unregister_worker_plugin(self._published.pop())
+
+
+def _settings() -> dict[str, Any]:
+    from dagflow.configuration import config
+
+    return config.to_dict()
 
 
 def is_local(kind: Any) -> bool:

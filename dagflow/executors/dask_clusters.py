@@ -51,6 +51,13 @@ def _client(executor: Any, where: Any) -> Iterator[Any]:
     connect: Any = distributed.Client
     try:
         client = connect(where, **executor.client_kwargs)
+    except TypeError as error:
+        if "ssl_context" not in str(error):
+            raise
+        raise ClusterError(
+            f"The Dask scheduler at {where!r} speaks TLS. Say how to prove who you are with "
+            'client_kwargs={"security": distributed.Security(...)}.'
+        ) from error
     except (OSError, TimeoutError) as error:
         raise ClusterError(
             f"No Dask scheduler answers at {where!r}: {error or type(error).__name__}. Start one with "
@@ -75,9 +82,11 @@ def _cluster(executor: Any) -> Iterator[Any]:
         try:
             cluster = kind(**kwargs)
         except Exception as error:
+            given = ", ".join(kwargs) or "no arguments"  # their values may hold passwords
             raise ClusterError(
-                f"The Dask cluster could not be started with {getattr(kind, '__name__', kind)}(**{kwargs!r}): {error!r}"
+                f"The Dask cluster could not be started by {getattr(kind, '__name__', kind)} with {given}: {error!r}"
             ) from error
+        _tell_dashboard(cluster)
         try:
             yield cluster
         finally:
@@ -94,6 +103,15 @@ def _dashboard_address() -> str:
         except OSError:
             return ":0"
     return f":{_DASHBOARD_PORT}"
+
+
+def _tell_dashboard(cluster: Any) -> None:
+    """Log where to watch, when there is something to see."""
+    from importlib.util import find_spec
+
+    link = getattr(cluster, "dashboard_link", None)
+    if link and find_spec("bokeh") is not None:
+        _logger.info("Dask's dashboard is at %s", link)
 
 
 def _shut_down(cluster: Any) -> None:

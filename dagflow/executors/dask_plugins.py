@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import logging
 import time
 from collections.abc import Coroutine
 from typing import Any
 
 from distributed import SchedulerPlugin, WorkerPlugin, get_worker
 
+from dagflow.configuration import config
 from dagflow.executors import published
 
-__all__ = ["DaskOutpost", "DeafPlugin", "DriverPlugin", "PublishedPlugin"]
+__all__ = ["DaskOutpost", "DeafPlugin", "DriverPlugin", "PublishedPlugin", "SettingsPlugin"]
 
 
 class DriverPlugin(SchedulerPlugin):
@@ -20,8 +22,9 @@ class DriverPlugin(SchedulerPlugin):
     Serves one run on the scheduler.
 
     A call that goes down with its worker is not made again by Dask, which would repeat runs that have ended: the driver
-    is told, and decides. Messages that workers send to the driver are handed on at once; so is, as text, which workers
-    come and go. When the driver is gone, for whatever reason, so is all that was put on the cluster for it.
+    is told, and decides. Messages that workers send to the driver are handed on at once; so are lines for its log, of
+    workers that come and go and of calls that find none. When the driver is gone, for whatever reason, so is all that
+    was put on the cluster for it.
 
     Args:
         prefix: of the run; the keys of its calls end in it.
@@ -34,6 +37,7 @@ class DriverPlugin(SchedulerPlugin):
         self._driver = driver
         self._scheduler: Any = None
         self._goodbyes: list[Any] = []
+        self._missed: list[dict[str, float]] = []
 
     async def start(self, scheduler: Any) -> None:
         """Listen to workers."""
@@ -59,14 +63,24 @@ class DriverPlugin(SchedulerPlugin):
         """Forget how to make a call that has returned: what it found was told, and must not be found again."""
         if finish == "memory" and self._is_ours(key):
             self._scheduler.tasks[key].run_spec = None
+        elif finish == "no-worker" and self._is_ours(key):
+            self._say_what_is_missing(self._scheduler.tasks[key])
+
+    def _say_what_is_missing(self, task: Any) -> None:
+        """Warn, once for each demand, of a call for which there is no worker."""
+        wanted = dict(task.resource_restrictions or {})
+        if wanted and self._scheduler.workers and wanted not in self._missed:
+            self._missed.append(wanted)
+            line = f"No worker of the Dask cluster has {wanted}; calls that ask for it wait until one comes."
+            self.tell((logging.WARNING, line))
 
     def add_worker(self, scheduler: Any, worker: str, **_: Any) -> None:
         """Say so."""
-        self.tell(f"Dask worker {worker} was added.")
+        self.tell((logging.DEBUG, f"Dask worker {worker} was added."))
 
     def remove_worker(self, scheduler: Any, worker: str, **_: Any) -> None:
         """Say so."""
-        self.tell(f"Dask worker {worker} was removed.")
+        self.tell((logging.DEBUG, f"Dask worker {worker} was removed."))
 
     def remove_client(self, scheduler: Any, client: str) -> None:
         """Leave, when the driver has."""
@@ -95,6 +109,27 @@ class PublishedPlugin(WorkerPlugin):
     def teardown(self, worker: Any) -> None:
         """Forget it."""
         published.withdraw(self.key)
+
+
+class SettingsPlugin(WorkerPlugin):
+    """Gives workers the settings of the driver for the time of a run."""
+
+    def __init__(self, prefix: str, process: str, settings: dict[str, Any]) -> None:
+        self.name = f"dagflow-{prefix}/settings"
+        self._process = process
+        self._settings = settings
+        self._before: dict[str, Any] = {}
+
+    def setup(self, worker: Any) -> None:
+        """Put them in force, except in the driver itself."""
+        if published.process_name() != self._process:
+            self._before = config.to_dict()
+            config.update(self._settings)
+
+    def teardown(self, worker: Any) -> None:
+        """Put back what was in force."""
+        if self._before:
+            config.update(self._before)
 
 
 class DeafPlugin(WorkerPlugin):

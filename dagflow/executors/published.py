@@ -8,10 +8,14 @@ have withdrawn it.
 
 from __future__ import annotations
 
+import os
 import pickle
+import uuid
 from typing import Any
 
-__all__ = ["fetch", "is_there", "receive", "withdraw"]
+__all__ = ["fetch", "is_there", "process_name", "receive", "withdraw"]
+
+_token = uuid.uuid4().hex
 
 _sent: dict[str, bytes] = {}
 _opened: dict[str, Any] = {}
@@ -33,6 +37,11 @@ def withdraw(key: str) -> None:
     del _receivers[key]
     _sent.pop(key, None)
     _opened.pop(key, None)
+
+
+def process_name() -> str:
+    """Return a name for this process that no other has, on whatever machine."""
+    return f"{_token}-{os.getpid()}"  # a forked process has the same token
 
 
 def is_there(key: str) -> bool:
