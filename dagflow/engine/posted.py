@@ -341,7 +341,7 @@ class _Batch:
     def _tell(self, *, hand_back: bool) -> None:
         """Report in the middle of the batch; one after the other, because the last report has to come last."""
         outpost = self._outpost
-        if outpost is not None and outpost.tells:
+        if outpost is not None and outpost.tells and is_there(self._key):  # else nobody listens any more
             with self._telling:
                 outpost.tell(self._report(hand_back=hand_back))
 

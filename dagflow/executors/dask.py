@@ -288,8 +288,8 @@ class _Held:
         from dagflow.executors.dask_clusters import wait_for_worker
         from dagflow.executors.dask_plugins import DaskOutpost, DeafPlugin, DriverPlugin, SettingsPlugin
 
+        plugin = DriverPlugin(self.prefix, self.client.id)
         try:
-            plugin = DriverPlugin(self.prefix, self.client.id)
             self.client.register_plugin(plugin)
             self._plugged = True
             self.client.subscribe_topic(plugin.name, self._heard)
@@ -304,8 +304,10 @@ class _Held:
             )
         if is_local(type(self.cluster)):
             self.client.register_plugin(DeafPlugin())
-        self.client.register_plugin(SettingsPlugin(self.prefix, process_name(), _settings()))
-        self.outpost = DaskOutpost(self.client.id, self.prefix, self._plugged)
+        settings = SettingsPlugin(self.prefix, process_name(), _settings())
+        self.client.register_plugin(settings)
+        self._published.append(settings.name)
+        self.outpost = DaskOutpost(self.client.id, plugin.name, self._plugged)
         wait_for_worker(self.client, self.cluster)
 
     def _heard(self, event: Any) -> None:
@@ -454,9 +456,10 @@ class _Held:
             self.client.cancel(futures, force=True)
 
     def leave(self) -> None:
-        """Take from the cluster what was put there; the plugin of the scheduler goes with the client."""
+        """Take from the cluster what was put there; our plugin does that as the client goes."""
         self._under_way.clear()
-        self._unpublish()
+        if not self._plugged:
+            self._unpublish()
 
 
     def _unpublish(self) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import logging
-import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -40,15 +40,16 @@ class DriverPlugin(SchedulerPlugin):
         self._missed: list[dict[str, float]] = []
 
     async def start(self, scheduler: Any) -> None:
-        """Listen to workers."""
+        """Know the scheduler."""
         self._scheduler = scheduler
-        scheduler.stream_handlers[f"dagflow-tell-{self._prefix}"] = self.tell
-        scheduler.handlers[f"dagflow_confirm_{self._prefix}"] = self.tell
 
-    def tell(self, message: Any, **_: Any) -> None:
-        """Hand *message* on to the driver."""
-        event = {"op": "event", "topic": self.name, "event": (time.time(), message)}
-        self._scheduler.client_send(self._driver, event)
+    def log_event(self, topic: str, msg: Any) -> None:
+        """Drop what was handed on to the driver; Dask would keep it for people to look at."""
+        if topic == self.name:
+            self._scheduler._broker.truncate(topic)
+
+    def _tell(self, level: int, line: str) -> None:
+        self._scheduler.log_event(self.name, [level, line])
 
     def _is_ours(self, key: Any) -> bool:
         return type(key) is str and key.endswith(self._prefix)
@@ -71,27 +72,31 @@ class DriverPlugin(SchedulerPlugin):
         wanted = dict(task.resource_restrictions or {})
         if wanted and self._scheduler.workers and wanted not in self._missed:
             self._missed.append(wanted)
-            line = f"No worker of the Dask cluster has {wanted}; calls that ask for it wait until one comes."
-            self.tell((logging.WARNING, line))
+            self._tell(
+                logging.WARNING, f"No worker of the Dask cluster has {wanted}; calls that ask for it wait for one."
+            )
 
     def add_worker(self, scheduler: Any, worker: str, **_: Any) -> None:
         """Say so."""
-        self.tell((logging.DEBUG, f"Dask worker {worker} was added."))
+        self._tell(logging.DEBUG, f"Dask worker {worker} was added.")
 
     def remove_worker(self, scheduler: Any, worker: str, **_: Any) -> None:
         """Say so."""
-        self.tell((logging.DEBUG, f"Dask worker {worker} was removed."))
+        self._tell(logging.DEBUG, f"Dask worker {worker} was removed.")
 
     def remove_client(self, scheduler: Any, client: str) -> None:
         """Leave, when the driver has."""
         if client != self._driver:
             return
         scheduler.plugins.pop(self.name, None)
-        scheduler.stream_handlers.pop(f"dagflow-tell-{self._prefix}", None)
-        scheduler.handlers.pop(f"dagflow_confirm_{self._prefix}", None)
-        getattr(scheduler._broker, "_topics", {}).pop(self.name, None)
+        scheduler._broker._topics.pop(self.name, None)
         for name in [name for name in scheduler.worker_plugins if name.startswith(f"{self.name}/")]:
-            self._goodbyes.append(asyncio.ensure_future(scheduler.unregister_worker_plugin(None, name=name)))
+            self._goodbyes.append(asyncio.ensure_future(_take_from_workers(scheduler, name)))
+
+
+async def _take_from_workers(scheduler: Any, name: str) -> None:
+    with contextlib.suppress(Exception):  # a worker that is leaving itself
+        await scheduler.unregister_worker_plugin(None, name=name)
 
 
 class PublishedPlugin(WorkerPlugin):
@@ -152,13 +157,13 @@ class DaskOutpost:
 
     Args:
         client: the id of the driver's client, for which values are kept.
-        prefix: of this run.
+        topic: that the driver listens to.
         tells: whether the scheduler took our plugin.
     """
 
-    def __init__(self, client: str, prefix: str, tells: bool) -> None:
+    def __init__(self, client: str, topic: str, tells: bool) -> None:
         self._client = client
-        self._prefix = prefix
+        self._topic = topic
         self.tells = tells
         self._worker: Any = None
 
@@ -185,16 +190,15 @@ class DaskOutpost:
         await worker.scheduler.update_data(who_has=places, nbytes=sizes, client=self._client)
 
     def tell(self, message: bytes) -> None:
-        """Send *message* to the driver."""
-        worker = self._worker
-        worker.loop.add_callback(worker.batched_send, {"op": f"dagflow-tell-{self._prefix}", "message": message})
+        """Send *message* to the driver, as an event of its topic."""
+        self._worker.log_event(self._topic, message)
 
     def confirm(self, message: bytes) -> None:
         """Send *message* to the driver and wait until the scheduler has it."""
         self._on_loop(self._confirm(message))
 
     async def _confirm(self, message: bytes) -> None:
-        await getattr(self._worker.scheduler, f"dagflow_confirm_{self._prefix}")(message=message)
+        await self._worker.scheduler.log_event(topic=self._topic, msg=message)
 
     def _on_loop(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._worker.loop.asyncio_loop).result()
