@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import os
 import signal
@@ -67,6 +68,7 @@ class RunningCluster:
         self._environment = {**os.environ, **_ENVIRONMENT, **(environment or {})}
         self._tls = _tls_options(folder, security)
         self._address_file = folder / "scheduler.json"
+        atexit.register(self.stop)
 
     @property
     def address(self) -> str:
@@ -136,6 +138,7 @@ class RunningCluster:
                 os.killpg(one.pid, signal.SIGKILL)
         for one in processes:
             one.wait()
+        atexit.unregister(self.stop)
 
     def _start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         command = [str(Path(sys.executable).with_name("dask")), *arguments, *self._tls]
