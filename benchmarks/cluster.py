@@ -71,7 +71,7 @@ def cluster(threads: int = 1) -> Iterator[Cluster]:
 
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=threads, dashboard_address=":0", silence_logs=logging.ERROR
+            n_workers=2, threads_per_worker=threads, dashboard_address=":0", silence_logs=logging.CRITICAL
         ) as started,
         Client(started.scheduler_address, set_as_default=False) as client,
     ):
