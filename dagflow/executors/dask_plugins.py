@@ -11,8 +11,9 @@ from typing import Any
 
 from distributed import SchedulerPlugin, WorkerPlugin, get_worker
 
-from dagflow.configuration import config
+from dagflow.configuration import Config, config
 from dagflow.executors import published
+from dagflow.utilities.collections import as_nested_dict
 
 __all__ = ["DaskOutpost", "DeafPlugin", "DriverPlugin", "PublishedPlugin", "SettingsPlugin"]
 
@@ -129,12 +130,17 @@ class SettingsPlugin(WorkerPlugin):
         """Put them in force, except in the driver itself."""
         if published.process_name() != self._process:
             self._before = config.to_dict()
-            config.update(self._settings)
+            _replace_settings(self._settings)
 
     def teardown(self, worker: Any) -> None:
         """Put back what was in force."""
         if self._before:
-            config.update(self._before)
+            _replace_settings(self._before)
+
+
+def _replace_settings(settings: dict[str, Any]) -> None:
+    config.clear()
+    config.update(as_nested_dict(settings, Config))
 
 
 class DeafPlugin(WorkerPlugin):
