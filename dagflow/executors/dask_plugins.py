@@ -118,29 +118,33 @@ class PublishedPlugin(WorkerPlugin):
 
 
 class SettingsPlugin(WorkerPlugin):
-    """Gives workers the settings of the driver for the time of a run."""
+    """Gives workers the settings of the driver for the time of a run; of several drivers, those of the latest."""
 
     def __init__(self, prefix: str, process: str, settings: dict[str, Any]) -> None:
         self.name = f"dagflow-{prefix}/settings"
         self._process = process
         self._settings = settings
-        self._before: dict[str, Any] = {}
 
     def setup(self, worker: Any) -> None:
         """Put them in force, except in the driver itself."""
         if published.process_name() != self._process:
-            self._before = config.to_dict()
-            _replace_settings(self._settings)
+            _settings.setdefault("", config.to_dict())
+            _settings[f"{self.name}/{worker.id}"] = self._settings
+            _follow_latest_settings()
 
     def teardown(self, worker: Any) -> None:
         """Put back what was in force."""
-        if self._before:
-            _replace_settings(self._before)
+        if _settings.pop(f"{self.name}/{worker.id}", None) is not None:
+            _follow_latest_settings()
 
 
-def _replace_settings(settings: dict[str, Any]) -> None:
+_settings: dict[str, dict[str, Any]] = {}
+"""The worker's own settings, then those of runs, oldest first; changes as runs come and go."""
+
+
+def _follow_latest_settings() -> None:
     config.clear()
-    config.update(as_nested_dict(settings, Config))
+    config.update(as_nested_dict(next(reversed(_settings.values())), Config))
 
 
 class DeafPlugin(WorkerPlugin):

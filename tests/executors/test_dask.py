@@ -134,6 +134,28 @@ def test_work_is_named_after_its_task() -> None:
     assert plain != executor._key({"task_name": "load"}, "0" * 12)
 
 
+def test_workers_follow_the_latest_of_several_drivers_and_go_back_to_their_own_settings() -> None:
+    from types import SimpleNamespace
+
+    from dagflow.configuration import config
+    from dagflow.executors.dask_plugins import SettingsPlugin
+
+    one, other = SimpleNamespace(id="w1"), SimpleNamespace(id="w2")
+    before = config.to_dict()
+    first = SettingsPlugin("a", "elsewhere", {**before, "mine": {"n": 1}})
+    second = SettingsPlugin("b", "elsewhere", {**before, "mine": {"n": 2}})
+
+    seen = []
+    for plugin, worker, step in [
+        (first, one, "setup"), (first, other, "setup"), (second, one, "setup"), (first, one, "teardown"),
+        (first, other, "teardown"), (second, one, "teardown"),
+    ]:  # fmt: skip
+        getattr(plugin, step)(worker)
+        seen.append(config.get("mine", {}).get("n"))
+
+    assert seen == [1, 1, 2, 2, 2, None] and config.to_dict() == before
+
+
 def test_importing_the_executors_imports_no_dask() -> None:
     import subprocess
     import sys
