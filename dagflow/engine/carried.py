@@ -61,13 +61,13 @@ class Stub:
     Args:
         key: the name under which it is kept.
         place: its place, when several are kept together.
-        kind: ``sequence`` for what can be mapped over and flattened, ``flat`` for a sequence of which flattening makes
-            nothing else, ``whole`` for what can be mapped over and is one item when it is flattened, as text is,
-            ``mapping``, or ``other``.
+        kind: ``sequence`` for what can be mapped over and flattened, ``whole`` for what can be mapped over and is one
+            item when it is flattened, as text is, ``mapping``, or ``other``.
         length: the number of items, of what can be mapped over.
         size: in bytes, about.
         data: the value itself as well, when the driver asked for it.
-        inner: of a list of lists, how many items each has.
+        inner: of a list of lists, how many items each has, when the driver has to know; none of a list with items that
+            have no items.
     """
 
     __slots__ = ("data", "inner", "key", "kind", "length", "place", "size")
@@ -133,7 +133,13 @@ class Remote(Carried):
     @property
     def is_mappable(self) -> bool:
         """Whether it has items that can be taken by number."""
-        return self.kind in ("sequence", "flat", "whole")
+        return self.kind in ("sequence", "whole")
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether flattening makes nothing else of it, as far as is known."""
+        shallow = self.inner is not None and len(self.inner) < self.length
+        return self.kind in ("whole", "mapping") or shallow
 
     @property
     def is_gone(self) -> bool:
@@ -222,8 +228,8 @@ class Broken:
 
 
 def inner_items(remote: Remote) -> list[RemoteItem] | None:
-    """Return the items of the items of a list of lists, ``None`` when the driver does not know them."""
-    if remote.inner is None:
+    """Return the items of the items of a list of lists; ``None`` when the driver does not know them."""
+    if remote.inner is None or len(remote.inner) < remote.length:
         return None
     return [RemoteItem(remote, number, inner) for number, length in enumerate(remote.inner) for inner in range(length)]
 

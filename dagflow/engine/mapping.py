@@ -82,7 +82,7 @@ def plain_value(edge: Edge, state: State) -> Any:
         return [value for _, value in _flattened_children(state)]
     value = state.carried()
     if type(value) is Remote:
-        if value.kind in ("flat", "whole", "mapping"):
+        if value.is_flat:
             return value
         inner = inner_items(value)
         if inner is not None:

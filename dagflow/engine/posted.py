@@ -99,13 +99,15 @@ class Kit:
     """
     What the runs of one flow run share on a worker.
 
-    What changes: packs are opened when a run first needs them.
+    What changes: packs are opened when a run first needs them, and ``checked`` notes of which step and type a large
+    value was found to pickle.
 
     Args:
         scope: the flow run's.
         places: in which of the packs each step is.
         packs: task, slug and constant arguments by step, in bytes.
         home: steps whose values the driver wants.
+        flattened: steps whose values are flattened, so that the driver must know how many items their items have.
         outpost: the executor's; ``None`` where there is none.
         level: of the driver's log; ``None`` leaves the worker's logging alone.
         process: the driver's: workers in it log there anyway.
@@ -116,13 +118,17 @@ class Kit:
         scope: RunScope,
         places: dict[int, int],
         packs: list[bytes],
-        home: frozenset[int],
-        outpost: Outpost | None,
-        level: int | None,
+        *,
+        home: frozenset[int] = frozenset(),
+        flattened: frozenset[int] = frozenset(),
+        outpost: Outpost | None = None,
+        level: int | None = None,
         process: str = "",
     ) -> None:
         self.scope = scope
         self.home = home
+        self.flattened = flattened
+        self.checked: set[tuple[int, type]] = set()
         self.outpost = outpost
         self.level = level
         self.process = process
@@ -176,7 +182,6 @@ class _Batch:
         self._large: dict[str, Any] = {}
         self._item_live: list[tuple[int, State, Any]] = []
         self._item_large: dict[str, Any] = {}
-        self._seen: set[tuple[int, type]] = set()
         self.records: list[dict[str, Any]] = []
 
     def run(self) -> bytes | None:
@@ -293,12 +298,13 @@ class _Batch:
         """Keep a large value here under a key of its own."""
         data = dumps(value) if index in self._kit.home else None
         kind = index, type(value)
-        if data is None and kind not in self._seen:  # alike ones are taken on trust
-            self._seen.add(kind)
+        if data is None and kind not in self._kit.checked:  # alike ones are taken on trust
             _check_picklable(value)
+            self._kit.checked.add(kind)
         key = _new_key()
         self._item_large[key] = value
-        _put(state, _stub(key, None, value, size, data))
+        inner = _inner_lengths(value) if index in self._kit.flattened else None
+        _put(state, Stub(key, None, *_kind_of(value), size, data, inner))
 
     def _drop(self, state: State) -> None:
         """Let go of a large value whose only follower has made good use of it."""
@@ -323,7 +329,8 @@ class _Batch:
             self._told = time.monotonic()
         if sum(len(_value_of(state).data) for _, state, _ in live) > _POOLED:
             for step in {index for index, _, _ in live}:  # values of one step are wanted together, or not at all
-                large.update(_pooled([(state, value) for index, state, value in live if index == step]))
+                alike = [(state, value) for index, state, value in live if index == step]
+                large.update(_pooled(alike, flattened=step in self._kit.flattened))
         if large:
             assert self._outpost is not None
             self._outpost.keep(large)
@@ -458,14 +465,15 @@ def _failed(run: TaskRun, old: State, state: State) -> State:
     return state
 
 
-def _pooled(live: list[tuple[State, Any]]) -> dict[str, Any]:
+def _pooled(live: list[tuple[State, Any]], *, flattened: bool) -> dict[str, Any]:
     """Keep values together that are small one by one, and not in all."""
     key = _new_key()
     pool: list[Any] = []
     for state, value in live:
         size = len(_value_of(state).data)
         if size >= _POOLED // 1000:
-            _put(state, _stub(key, len(pool), value, size))
+            inner = _inner_lengths(value) if flattened else None
+            _put(state, Stub(key, len(pool), *_kind_of(value), size, None, inner))
             pool.append(value)
     return {key: pool} if pool else {}
 
@@ -474,22 +482,31 @@ def _new_key() -> str:
     return f"dagflow-value-{uuid.uuid4().hex}"
 
 
-def _stub(key: str, place: int | None, value: Any, size: int, data: bytes | None = None) -> Stub:
-    """Return what the driver has to know of *value*: how it can be mapped over and flattened."""
+def _kind_of(value: Any) -> tuple[str, int]:
+    """Return how *value* can be mapped over, and how many items it has."""
     if isinstance(value, Mapping):
-        return Stub(key, place, "mapping", 0, size, data)
+        return "mapping", 0
     if not (hasattr(value, "__getitem__") and hasattr(value, "__len__")):
-        return Stub(key, place, "other", 0, size, data)
+        return "other", 0
     try:
-        length = len(value)
+        return "sequence" if is_nested(value) else "whole", len(value)
     except Exception:  # it has a length and does not tell, such as an array without dimensions
-        return Stub(key, place, "other", 0, size, data)
+        return "other", 0
+
+
+def _inner_lengths(value: Any) -> list[int] | None:
+    """
+    Return how many items each item of a list has; ``None`` where only the value itself can tell.
+
+    Of a list of which flattening makes nothing else there are none: ``[]`` for a list with items.
+    """
     if type(value) not in (list, tuple):
-        return Stub(key, place, "sequence" if is_nested(value) else "whole", length, size, data)
+        return None
     if not all(is_nested(item) for item in value):
-        return Stub(key, place, "flat", length, size, data)
-    inner = [len(item) for item in value if type(item) in (list, tuple)]
-    return Stub(key, place, "sequence", length, size, data, inner if len(inner) == length else None)
+        return []
+    if any(type(item) not in (list, tuple) for item in value):
+        return None
+    return [len(item) for item in value]
 
 
 class _Sink:

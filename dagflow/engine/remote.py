@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dagflow.engine.carried import Remote, Stub, sealed
+from dagflow.engine.plan import collector_paused
 from dagflow.engine.posted import Kit, run_posted
 from dagflow.engine.run_context import RunScope, TaskRun
 from dagflow.engine.state import State, Success
@@ -125,7 +126,12 @@ class Post:
             packs.add({step.index: (step.task, step.slug, plan.constants.get(step.task) or {}) for step in alike})
         outpost = self._executor.outpost
         level = get_logger().level if outpost is not None else None
-        kit = Kit(self._scope, packs.places, packs.packs, self._home, outpost, level, process_name())
+        flattened = {source for step in plan.steps for edge, source in zip(step.edges, step.sources, strict=True)
+                     if edge.flattened}  # fmt: skip
+        kit = Kit(
+            self._scope, packs.places, packs.packs,
+            home=self._home, flattened=frozenset(flattened), outpost=outpost, level=level, process=process_name(),
+        )  # fmt: skip
         try:
             self._executor.publish(self._key, kit)
         except Exception as error:
@@ -155,6 +161,10 @@ class Post:
 
     def read(self, data: bytes) -> Report:
         """Return what a worker told."""
+        with collector_paused():
+            return self._read(data)
+
+    def _read(self, data: bytes) -> Report:
         number, begun, answers, given, records = pickle.loads(data)
         handles: dict[str, Any] = {}
         for _, chain in answers:

@@ -7,6 +7,7 @@ worker was lost, is decided by the engine.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import queue
@@ -289,10 +290,23 @@ class _Held:
         from dagflow.executors.dask_plugins import DaskOutpost, DeafPlugin, DriverPlugin, SettingsPlugin
 
         plugin = DriverPlugin(self.prefix, self.client.id)
-        try:
-            self.client.register_plugin(plugin)
-            self._plugged = True
+        settings = SettingsPlugin(self.prefix, process_name(), _settings())
+        others = [settings, DeafPlugin()] if is_local(type(self.cluster)) else [settings]
+        self._plugged = self.client.sync(self._plug_in, plugin, others)
+        if self._plugged:
             self.client.subscribe_topic(plugin.name, self._heard)
+        self._published.append(settings.name)
+        self.outpost = DaskOutpost(self.client.id, plugin.name, self._plugged)
+        wait_for_worker(self.client, self.cluster)
+
+    async def _plug_in(self, plugin: Any, others: list[Any]) -> bool:
+        """Register plugins, all at once; return whether the scheduler took its own."""
+        taken, *_ = await asyncio.gather(self._offer(plugin), *map(self.client.register_plugin, others))
+        return bool(taken)
+
+    async def _offer(self, plugin: Any) -> bool:
+        try:
+            await self.client.register_plugin(plugin)
         except ModuleNotFoundError as error:
             raise ClusterError(
                 f"The Dask scheduler cannot open what it is sent: {error}. Install dagflow, and Dask in the same "
@@ -302,13 +316,8 @@ class _Held:
             _logger.info(
                 "The scheduler takes no plugins (%s): calls of lost workers are made again by Dask's own rules.", error
             )
-        if is_local(type(self.cluster)):
-            self.client.register_plugin(DeafPlugin())
-        settings = SettingsPlugin(self.prefix, process_name(), _settings())
-        self.client.register_plugin(settings)
-        self._published.append(settings.name)
-        self.outpost = DaskOutpost(self.client.id, plugin.name, self._plugged)
-        wait_for_worker(self.client, self.cluster)
+            return False
+        return True
 
     def _heard(self, event: Any) -> None:
         """Take what the scheduler hands on: a message of a worker, or a line for the log."""

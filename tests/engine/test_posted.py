@@ -71,7 +71,7 @@ def outpost() -> Iterator[Recorder]:
 def publish(*tasks: Task, home: frozenset[int] = frozenset(), outpost: Recorder | None = None) -> None:
     """Publish a kit with *tasks* as its steps."""
     packs = [dumps({index: (one, f"{one.name}-1", {})}) for index, one in enumerate(tasks)]
-    kit = Kit(RunScope("f"), {index: index for index in range(len(tasks))}, packs, home, outpost, None)
+    kit = Kit(RunScope("f"), {index: index for index in range(len(tasks))}, packs, home=home, outpost=outpost)
     published.receive("kit", dumps(kit))
 
 
