@@ -40,6 +40,9 @@ Run = tuple[int, int | None]
 _PARTS = 16
 """Into how many a batch that was lost is split."""
 
+_TRUST = 5
+"""How often a run may be told in vain that an input is lost; then all its inputs on workers are taken for lost."""
+
 _LOSSES = 3
 """How often a run may go down with its worker after the first time; then it is taken for the cause."""
 
@@ -94,6 +97,8 @@ class FarLoop(Loop):
         self._flying: Counter[Any] = Counter()
         self._undeliverable: list[tuple[Flight, Exception]] = []
         self._losses: Counter[Run] = Counter()
+        self._vain: Counter[Run] = Counter()
+        self._gone = False
         self._hands_back = self.executor.hands_back
         self._values: KeptValues | None = None
         if self.executor.remote:
@@ -352,7 +357,7 @@ class FarLoop(Loop):
         if self.scope.raises:
             raise error
         if isinstance(error, ClusterError):
-            return [one for run in runs for one in self._fail(run, flight, error, how, retry=False)]
+            return self._give_up(runs, flight, error)
         if isinstance(error, ValueLostError):
             return self._mend(runs, flight)
         if len(runs) > 1:
@@ -366,6 +371,16 @@ class FarLoop(Loop):
                 self._send(runs, repeated=flight.repeated, suspect=True)
                 return []
         return self._fail(run, flight, error, how, retry=True)
+
+    def _give_up(self, runs: list[Run], flight: Flight, error: ClusterError) -> list[Any]:
+        """Let runs fail because there is no cluster any more; said once, for all that will follow."""
+        if not self._gone:
+            self._gone = True
+            self.scope.logger.error("What is left of the flow run fails: %s", error)
+        for line in self._lines.values():
+            runs += line.runs
+            line.runs.clear()
+        return [one for run in runs for one in self._fail(run, flight, error, "was given up", retry=False)]
 
     def _split(self, runs: list[Run], flight: Flight) -> None:
         """Send the runs of a lost batch again in smaller ones."""
@@ -381,7 +396,8 @@ class FarLoop(Loop):
             return self._made_again(run, Failed(str(error), result=error))
         known = self.progress.known_state(index, child)
         bare = self._bare_run(index, child, known)
-        self.scope.logger.error("Task '%s': the run %s: %r", bare.full_name, how, error)
+        if not self._gone:
+            self.scope.logger.error("Task '%s': the run %s: %r", bare.full_name, how, error)
         token = push_layer(bare)
         try:
             state: State = announce(bare, known or Pending(), Failed(f"The task run {how}: {error}", result=error))
@@ -407,7 +423,9 @@ class FarLoop(Loop):
         again: dict[int, list[Run]] = {}
         whole: list[Run] = []
         for run in runs:
-            missing = self._values.missing(self._inputs_of(run))
+            self._vain[run] += 1
+            # A cluster that goes on to say so although all is there has forgotten something without telling.
+            missing = self._values.missing(self._inputs_of(run), trusted=self._vain[run] % _TRUST > 0)
             for step, child, remote in missing:
                 maker = (step, child)
                 if self._repairs.begin(maker, remote):

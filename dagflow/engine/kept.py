@@ -76,9 +76,14 @@ class KeptValues:
     def _words(self, step: int) -> str:
         return _NOT_FETCHED.format(name=self._plan.steps[step].task.name, limit=_FREE // 1_000_000)
 
-    def missing(self, values: Iterable[Any]) -> list[tuple[int, int | None, Remote]]:
-        """Return the makers of those of *values* that are gone: step, child, and the reference to mend."""
-        gone = {id(one): one for one in _remotes(values) if one.is_gone or self._lost(one)}
+    def missing(self, values: Iterable[Any], *, trusted: bool = True) -> list[tuple[int, int | None, Remote]]:
+        """
+        Return the makers of those of *values* that are gone: step, child, and the reference to mend.
+
+        Args:
+            trusted: whether to believe the executor that those are there of which it does not know better.
+        """
+        gone = {id(one): one for one in _remotes(values) if one.is_gone or self._lost(one, trusted=trusted)}
         if not gone:
             return []
         return [
@@ -88,9 +93,9 @@ class KeptValues:
             if id(remote) in gone
         ]
 
-    def _lost(self, remote: Remote) -> bool:
+    def _lost(self, remote: Remote, *, trusted: bool) -> bool:
         """Tell whether the worker that held the value is gone; one with another source takes that from now on."""
-        if remote.handle is None or not self._is_lost(remote.handle):
+        if remote.handle is None or trusted and not self._is_lost(remote.handle):
             return False
         remote.let_go("The value was lost with the worker that held it.")
         return remote.is_gone

@@ -70,14 +70,7 @@ _SUCCEEDED = "Task run succeeded."
 
 
 class Outpost(Protocol):
-    """
-    What an executor offers to runs on its workers; it travels with the kit.
-
-    Attributes:
-        tells: whether messages can be sent to the driver while a call goes on.
-    """
-
-    tells: bool
+    """What an executor offers to runs on its workers; it travels with the kit."""
 
     def arrive(self) -> Outpost:
         """Return one that knows the worker of this thread; the others are methods of that."""
@@ -192,9 +185,6 @@ class _Batch:
             return self._report()
         outpost = self._outpost = kit.outpost.arrive()
         with self._logging():
-            if not outpost.tells:
-                self._run_items()
-                return self._report()
             if self._suspect:
                 outpost.confirm(dumps((self._number, True, [], [], [])))
             with _monitor.watching(self):
@@ -348,7 +338,7 @@ class _Batch:
     def _tell(self, *, hand_back: bool) -> None:
         """Report in the middle of the batch; one after the other, because the last report has to come last."""
         outpost = self._outpost
-        if outpost is not None and outpost.tells and is_there(self._key):  # else nobody listens any more
+        if outpost is not None and is_there(self._key):  # else nobody listens any more
             with self._telling:
                 outpost.tell(self._report(hand_back=hand_back))
 

@@ -48,7 +48,7 @@ class Executor:
     @property
     def hands_back(self) -> bool:
         """Whether runs behind a slow one come back, so that runs of unknown length can travel together."""
-        return self.outpost is not None and bool(self.outpost.tells)
+        return self.outpost is not None
 
     @property
     def logger(self) -> logging.Logger:

@@ -154,7 +154,8 @@ class DaskExecutor(Executor):
             import bokeh  # noqa: F401
         except ImportError as error:
             raise ConfigurationError(
-                "performance_report_path needs bokeh, which Dask draws its report with. Install it beside dagflow."
+                "performance_report_path needs bokeh, which Dask draws its report with. Install the extra: "
+                "pip install '.[report]' in the checkout of dagflow."
             ) from error
         import distributed
 
@@ -277,7 +278,6 @@ class _Held:
         self._under_way: dict[str, tuple[Any, list[Any]]] = {}
         self.telling: set[str] = set()
         self._published: list[str] = []
-        self._plugged = False
         self._broken = ""
         self._alone: float | None = None
         self._reminded = 0.0
@@ -292,32 +292,21 @@ class _Held:
         plugin = DriverPlugin(self.prefix, self.client.id)
         settings = SettingsPlugin(self.prefix, process_name(), _settings())
         others = [settings, DeafPlugin()] if is_local(type(self.cluster)) else [settings]
-        self._plugged = self.client.sync(self._plug_in, plugin, others)
-        if self._plugged:
-            self.client.subscribe_topic(plugin.name, self._heard)
+        self.client.sync(self._plug_in, [plugin, *others])
+        self.client.subscribe_topic(plugin.name, self._heard)
         self._published.append(settings.name)
-        self.outpost = DaskOutpost(self.client.id, plugin.name, self._plugged)
+        self.outpost = DaskOutpost(self.client.id, plugin.name)
         wait_for_worker(self.client, self.cluster)
 
-    async def _plug_in(self, plugin: Any, others: list[Any]) -> bool:
-        """Register plugins, all at once; return whether the scheduler took its own."""
-        taken, *_ = await asyncio.gather(self._offer(plugin), *map(self.client.register_plugin, others))
-        return bool(taken)
-
-    async def _offer(self, plugin: Any) -> bool:
+    async def _plug_in(self, plugins: list[Any]) -> None:
+        """Register plugins, all at once."""
         try:
-            await self.client.register_plugin(plugin)
-        except ModuleNotFoundError as error:
+            await asyncio.gather(*map(self.client.register_plugin, plugins))
+        except ImportError as error:
             raise ClusterError(
-                f"The Dask scheduler cannot open what it is sent: {error}. Install dagflow, and Dask in the same "
-                "version, where the scheduler and the workers run."
+                f"The Dask scheduler or a worker cannot open what it is sent: {error}. Install dagflow, and Dask in "
+                "the same version, where they run."
             ) from error
-        except ValueError as error:  # a scheduler that opens no pickles
-            _logger.info(
-                "The scheduler takes no plugins (%s): calls of lost workers are made again by Dask's own rules.", error
-            )
-            return False
-        return True
 
     def _heard(self, event: Any) -> None:
         """Take what the scheduler hands on: a message of a worker, or a line for the log."""
@@ -465,10 +454,8 @@ class _Held:
             self.client.cancel(futures, force=True)
 
     def leave(self) -> None:
-        """Take from the cluster what was put there; our plugin does that as the client goes."""
+        """Let go of what is under way; our plugin takes the rest from the cluster as the client goes."""
         self._under_way.clear()
-        if not self._plugged:
-            self._unpublish()
 
 
     def _unpublish(self) -> None:

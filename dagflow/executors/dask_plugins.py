@@ -11,7 +11,9 @@ from typing import Any
 
 from distributed import SchedulerPlugin, WorkerPlugin, get_worker
 
+from dagflow._version import __version__
 from dagflow.configuration import Config, config
+from dagflow.exceptions import ClusterError
 from dagflow.executors import published
 from dagflow.utilities.collections import as_nested_dict
 
@@ -124,9 +126,20 @@ class SettingsPlugin(WorkerPlugin):
         self.name = f"dagflow-{prefix}/settings"
         self._process = process
         self._settings = settings
+        self._version = __version__
 
     def setup(self, worker: Any) -> None:
-        """Put them in force, except in the driver itself."""
+        """
+        Put them in force, except in the driver itself.
+
+        Raises:
+            ClusterError: on a worker with another dagflow, which would misunderstand what it is sent.
+        """
+        if self._version != __version__:
+            raise ClusterError(
+                f"The Dask worker {worker.address} has dagflow {__version__}, and the flow runs with {self._version}. "
+                "Install the same version on all machines."
+            )
         if published.process_name() != self._process:
             _settings.setdefault("", config.to_dict())
             _settings[f"{self.name}/{worker.id}"] = self._settings
@@ -168,13 +181,11 @@ class DaskOutpost:
     Args:
         client: the id of the driver's client, for which values are kept.
         topic: that the driver listens to.
-        tells: whether the scheduler took our plugin.
     """
 
-    def __init__(self, client: str, topic: str, tells: bool) -> None:
+    def __init__(self, client: str, topic: str) -> None:
         self._client = client
         self._topic = topic
-        self.tells = tells
         self._worker: Any = None
 
     def arrive(self) -> DaskOutpost:

@@ -51,9 +51,8 @@ _clusters: dict[int, PretendCluster] = {}
 class Outpost:
     """What runs find on a worker of the pretended cluster."""
 
-    def __init__(self, cluster: int, tells: bool) -> None:
+    def __init__(self, cluster: int) -> None:
         self.cluster = cluster
-        self.tells = tells
         self.weight = 100
 
     def arrive(self) -> Outpost:
@@ -81,18 +80,17 @@ class PretendCluster(Executor):
         seed: of all that is random.
         deaths: how likely a worker is to die around a call, half of the times before it begins.
         forgets: how likely a worker is to lose all it holds, between two calls.
-        tells: whether runs can tell things while they go on.
     """
 
     remote = True
     tracks = True
     resends = True
 
-    def __init__(self, seed: int = 0, *, deaths: float = 0.0, forgets: float = 0.0, tells: bool = True) -> None:
+    def __init__(self, seed: int = 0, *, deaths: float = 0.0, forgets: float = 0.0) -> None:
         self.random = random.Random(seed)
         self.deaths = deaths
         self.forgets = forgets
-        self.outpost = Outpost(id(self), tells)  # type: ignore[misc]
+        self.outpost = Outpost(id(self))  # type: ignore[misc]
         self.values: list[dict[str, Any]] = [{}, {}, {}]
         self.worker = 0
         self.pending: list[Call] = []

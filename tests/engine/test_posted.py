@@ -26,8 +26,7 @@ passed: list[str] = []
 class Recorder:
     """An outpost that keeps all it gets; one object, also after pickling."""
 
-    def __init__(self, tells: bool = True) -> None:
-        self.tells = tells
+    def __init__(self) -> None:
         self.kept: dict[str, Any] = {}
         self.reports: list[Any] = []
         self.confirmed: list[Any] = []
@@ -126,14 +125,6 @@ def test_with_an_outpost_the_report_is_told(outpost: Recorder) -> None:
 
     assert run([item(0, x=1)]) is None
     assert [report[2][0][0] for report in outpost.reports] == [0] and outpost.confirmed == []
-
-
-def test_an_outpost_that_cannot_tell_leaves_the_report_to_the_call(outpost: Recorder) -> None:
-    outpost.tells = False
-    publish(same, outpost=outpost)
-
-    assert pickle.loads(run([item(0, x=1)], suspect=True) or b"")[2][0][0] == 0
-    assert outpost.reports == outpost.confirmed == []
 
 
 def test_a_suspect_says_that_it_begins_before_it_does(outpost: Recorder) -> None:
