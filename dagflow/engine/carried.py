@@ -20,6 +20,7 @@ __all__ = [
     "Broken",
     "Carried",
     "Packed",
+    "Parcel",
     "Remote",
     "RemoteItem",
     "RemoteItems",
@@ -94,6 +95,51 @@ class Stub:
         return Stub, (self.key, self.place, self.kind, self.length, self.size, self.data, self.inner)
 
 
+class Parcel:
+    """
+    A value as a worker keeps it for others.
+
+    One that does not pickle is found out when it has to travel. Dask would try for ever; so the error travels instead.
+
+    Args:
+        value: the value.
+        size: in bytes, about.
+    """
+
+    __slots__ = ("_error", "_size", "_value")
+
+    def __init__(self, value: Any, size: int, error: str = "") -> None:
+        self._value = value
+        self._size = size
+        self._error = error
+
+    def value(self, place: int | None) -> Any:
+        """
+        Return the value, or one of several that are kept together.
+
+        Raises:
+            TypeError: when it could not travel here.
+        """
+        if self._error:
+            raise TypeError(f"The value cannot be sent from one worker to another: {self._error}")
+        return self._value if place is None else self._value[place]
+
+    def __sizeof__(self) -> int:
+        return self._size
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        buffers: list[pickle.PickleBuffer] = []
+        try:
+            data = dumps(self._value, buffers=buffers if protocol >= 5 else None)
+        except Exception as error:
+            return Parcel, (None, 0, self._error or repr(error))
+        return _parcel, (data, buffers, self._size, self._error)
+
+
+def _parcel(data: bytes, buffers: list[Any], size: int, error: str) -> Parcel:
+    return Parcel(pickle.loads(data, buffers=buffers), size, error)
+
+
 class Remote(Carried):
     """
     A value on a worker, seen from the driver.
@@ -126,9 +172,12 @@ class Remote(Carried):
         """Give the value up; *why* is told to those who ask for it later."""
         self.handle, self.why = None, why
 
-    def keep(self, value: Any) -> None:
+    def keep(self, parcel: Parcel) -> None:
         """Take the value itself, which was fetched."""
-        self.data, self.handle = dumps(value), None
+        try:
+            self.data, self.handle = dumps(parcel.value(self.place)), None
+        except TypeError as error:
+            self.let_go(str(error))
 
     @property
     def is_mappable(self) -> bool:
@@ -157,8 +206,7 @@ class Remote(Carried):
             return pickle.loads(self.data)
         if self.handle is not None:
             try:
-                value = self._fetch(self.handle)
-                return value if self.place is None else value[self.place]
+                return self._fetch(self.handle).value(self.place)
             except Exception as error:
                 if self.stored is None:
                     raise ValueLostError(f"A value on a worker cannot be fetched: {error}") from error
@@ -221,7 +269,7 @@ class RemoteItems(Sequence[Any]):
 
 
 class Broken:
-    """An item that could not be taken from its sequence, on a worker."""
+    """A value that could not travel, or an item that could not be taken from its sequence, on a worker."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -280,7 +328,7 @@ _at_hand = _AtHand()
 
 
 def opened(data: bytes, values: Sequence[Any]) -> Any:
-    """Return what was sealed; *values* are those its handles stood for."""
+    """Return what was sealed; *values* are the parcels its handles stood for."""
     _at_hand.values = values
     try:
         return pickle.loads(data)
@@ -289,8 +337,11 @@ def opened(data: bytes, values: Sequence[Any]) -> Any:
 
 
 def _from_worker(place: int, inner: int | None, number: Any) -> Any:
-    value = _at_hand.values[place]
-    return _item(value if inner is None else value[inner], number)
+    try:
+        value = _at_hand.values[place].value(inner)
+    except TypeError as error:
+        return Broken(error)
+    return _item(value, number)
 
 
 def _from_bytes(data: bytes, number: Any) -> Any:

@@ -113,8 +113,7 @@ class KeptValues:
             if remote.data is not None:
                 remote.let_go("")
             elif remote.key in values:
-                value = values[remote.key]
-                remote.keep(value if remote.place is None else value[remote.place])
+                remote.keep(values[remote.key])
             else:
                 remote.let_go("The value was lost with the worker that held it, after all that needed it had run.")
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dagflow.engine.attempt import attempt
 from dagflow.engine.base_state import NOTHING
-from dagflow.engine.carried import Broken, Packed, Stub, opened
+from dagflow.engine.carried import Broken, Packed, Parcel, Stub, opened
 from dagflow.engine.forwarding import collecting, follow_level
 from dagflow.engine.mapping import is_nested
 from dagflow.engine.notify import announce
@@ -43,6 +43,9 @@ _SMALL = (int, float, bool, type(None))
 
 _LARGE = 1 << 18
 """Bytes from which a value is kept on the worker, under a name of its own."""
+
+_CHECKED = 1 << 18
+"""Bytes of a large value that are pickled to see whether it can be; the rest is taken to be like them."""
 
 _POOLED = 1 << 16
 """Bytes of all values of a report together from which those of at least a thousandth of it are kept, as one."""
@@ -172,9 +175,9 @@ class _Batch:
         self._told = self._began
         self._done: list[tuple[int, list[tuple[int, State]]]] = []
         self._live: list[tuple[int, State, Any]] = []
-        self._large: dict[str, Any] = {}
+        self._large: dict[str, Parcel] = {}
         self._item_live: list[tuple[int, State, Any]] = []
-        self._item_large: dict[str, Any] = {}
+        self._item_large: dict[str, Parcel] = {}
         self.records: list[dict[str, Any]] = []
 
     def run(self) -> bytes | None:
@@ -251,7 +254,7 @@ class _Batch:
         """Attempt a run whose inputs came in a message."""
         for key, value in run.inputs.items():
             if type(value) is Broken:
-                words = f"Input {key!r}: the item cannot be taken: {value.error!r}"
+                words = f"Input {key!r} of task {run.full_name!r} cannot be had: {value.error!r}"
                 return _failed(run, Pending(), Failed(words, result=value.error))
         try:
             return attempt(run, upstream)
@@ -292,7 +295,7 @@ class _Batch:
             _check_picklable(value)
             self._kit.checked.add(kind)
         key = _new_key()
-        self._item_large[key] = value
+        self._item_large[key] = Parcel(value, size)
         inner = _inner_lengths(value) if index in self._kit.flattened else None
         _put(state, Stub(key, None, *_kind_of(value), size, data, inner))
 
@@ -455,17 +458,19 @@ def _failed(run: TaskRun, old: State, state: State) -> State:
     return state
 
 
-def _pooled(live: list[tuple[State, Any]], *, flattened: bool) -> dict[str, Any]:
+def _pooled(live: list[tuple[State, Any]], *, flattened: bool) -> dict[str, Parcel]:
     """Keep values together that are small one by one, and not in all."""
     key = _new_key()
     pool: list[Any] = []
+    whole = 0
     for state, value in live:
         size = len(_value_of(state).data)
         if size >= _POOLED // 1000:
             inner = _inner_lengths(value) if flattened else None
             _put(state, Stub(key, len(pool), *_kind_of(value), size, None, inner))
             pool.append(value)
-    return {key: pool} if pool else {}
+            whole += size
+    return {key: Parcel(pool, whole)} if pool else {}
 
 
 def _new_key() -> str:
@@ -499,18 +504,28 @@ def _inner_lengths(value: Any) -> list[int] | None:
     return [len(item) for item in value]
 
 
+class _EnoughError(Exception):
+    """Raised to end a check."""
+
+
 class _Sink:
-    """Takes bytes and keeps none."""
+    """Takes bytes and keeps none, until it has seen enough."""
+
+    seen = 0
 
     def write(self, data: Any) -> int:
+        self.seen += len(data)
+        if self.seen > _CHECKED:
+            raise _EnoughError
         return len(data)
 
 
 def _check_picklable(value: Any) -> None:
-    """Raise what pickling *value* raises; arrays and the like are not copied for that."""
+    """Raise what pickling the beginning of *value* raises; arrays and the like are not copied for that."""
     import cloudpickle
 
-    cloudpickle.CloudPickler(_Sink(), protocol=5, buffer_callback=lambda _: None).dump(value)
+    with contextlib.suppress(_EnoughError):
+        cloudpickle.CloudPickler(_Sink(), protocol=5, buffer_callback=lambda _: None).dump(value)
 
 
 def _lean(state: State) -> Any:

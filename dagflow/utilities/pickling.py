@@ -56,19 +56,24 @@ def _pickler_class() -> Any:
     return _pickler
 
 
-def dumps(value: Any, replace: Callable[[Any], Any] | None = None) -> bytes:
+def dumps(
+    value: Any, replace: Callable[[Any], Any] | None = None, buffers: list[pickle.PickleBuffer] | None = None
+) -> bytes:
     """
     Return *value* in bytes that ``pickle.loads`` reads.
 
     Args:
         replace: asked about every object inside that is no plain number, text or container: returns how to rebuild it,
             as ``(function, arguments)``, or ``None`` for the usual way.
+        buffers: takes the memory of arrays and the like, which is then not copied.
 
     Raises:
         TypeError, pickle.PicklingError: when something in it does not pickle.
     """
     buffer = io.BytesIO()
-    pickler = _pickler_class()(buffer, protocol=pickle.HIGHEST_PROTOCOL)
+    pickler = _pickler_class()(
+        buffer, protocol=pickle.HIGHEST_PROTOCOL, buffer_callback=None if buffers is None else buffers.append
+    )
     pickler.replace = replace
     pickler.dump(value)
     return buffer.getvalue()

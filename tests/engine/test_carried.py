@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import pickle
+import sys
+import threading
 from typing import Any
 
 import pytest
 
-from dagflow.engine.carried import Broken, Gone, Packed, Remote, RemoteItem, RemoteItems, Stub, opened, sealed, unsealed
+from dagflow.engine.carried import (
+    Broken,
+    Gone,
+    Packed,
+    Parcel,
+    Remote,
+    RemoteItem,
+    RemoteItems,
+    Stub,
+    opened,
+    sealed,
+    unsealed,
+)
 from dagflow.engine.results import LocalResult
 from dagflow.engine.state import Success
 from dagflow.exceptions import ValueLostError
@@ -15,8 +29,8 @@ from dagflow.utilities.pickling import dumps
 
 
 def remote(value: Any = None, *, key: str = "k", place: int | None = None, length: int = 3) -> Remote:
-    """Return a reference to *value*, whose handle is the value itself."""
-    return Remote(Stub(key, place, "sequence", length, 100), value, lambda handle: handle)
+    """Return a reference to *value*, whose handle is the parcel itself."""
+    return Remote(Stub(key, place, "sequence", length, 100), Parcel(value, 100), lambda handle: handle)
 
 
 def test_a_message_is_opened_to_what_it_stood_for() -> None:
@@ -33,7 +47,8 @@ def test_a_message_is_opened_to_what_it_stood_for() -> None:
     data, handles = sealed(content)
     found = opened(data, handles)
 
-    assert handles == [[10, 20, 30], [[1], [2]]], "one handle for a key, however often it is meant"
+    found_there = [parcel.value(None) for parcel in handles]
+    assert found_there == [[10, 20, 30], [[1], [2]]], "one handle for a key, however often it is meant"
     assert found["plain"] == [1, "two"] and found["packed"] == [{"a": 1}]
     assert (found["remote"], found["pooled"], found["item"]) == ([10, 20, 30], [2], 30)
     assert found["state"].result == 5
@@ -113,7 +128,7 @@ def test_a_state_shows_a_value_on_a_worker_and_does_not_carry_it_along() -> None
 def test_a_state_keeps_a_value_that_came_home() -> None:
     state = Success()
     state._value = remote([1, 2])
-    state._value.keep([1, 2])
+    state._value.keep(Parcel([1, 2], 100))
 
     assert state.result is state.result and state.carried() == [1, 2]
 
@@ -129,6 +144,30 @@ def test_a_pickled_state_has_the_value_or_says_why_not() -> None:
     with pytest.raises(ValueLostError, match="let go"):
         other.result  # noqa: B018
     assert pickle.loads(pickle.dumps(other)).has_result()
+
+
+def test_a_value_that_cannot_travel_sends_the_reason_instead() -> None:
+    parcel = pickle.loads(pickle.dumps(Parcel([threading.Lock()], 100)))
+    lock = remote()
+    lock.handle = parcel
+
+    (found,) = opened(*sealed([lock]))
+
+    assert type(found) is Broken and "cannot be sent from one worker to another" in str(found.error)
+    with pytest.raises(ValueLostError, match="cannot be sent"):
+        lock.open()
+    assert "cannot pickle" in str(pickle.loads(pickle.dumps(parcel))._error), "however often it is sent on"
+
+
+def test_arrays_travel_without_being_copied() -> None:
+    buffers: list[Any] = []
+    parcel = Parcel(pickle.PickleBuffer(bytearray(b"x" * 1000)), 1000)
+
+    data = pickle.dumps(parcel, protocol=5, buffer_callback=buffers.append)
+
+    assert len(data) < 500 and [len(buffer.raw()) for buffer in buffers] == [1000]
+    assert bytes(pickle.loads(data, buffers=buffers).value(None)) == b"x" * 1000
+    assert sys.getsizeof(parcel) >= 1000
 
 
 def test_a_sequence_on_a_worker_has_length_and_items() -> None:

@@ -191,7 +191,8 @@ def test_many_values_of_middling_size_stay_together(outpost: Recorder) -> None:
 
     stubs = [chain[0][1][0] for _, chain in outpost.reports[0][2]]
     (pool,) = outpost.kept.values()
-    assert {type(stub) for stub in stubs} == {Stub} and [pool[stub.place][0] for stub in stubs] == list(range(100))
+    assert {type(stub) for stub in stubs} == {Stub}
+    assert [pool.value(stub.place)[0] for stub in stubs] == list(range(100))
 
 
 def test_a_chain_goes_on_while_all_is_well(outpost: Recorder) -> None:
