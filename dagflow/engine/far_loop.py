@@ -264,8 +264,7 @@ class FarLoop(Loop):
 
     def _arrived(self, flight: Flight) -> list[Any]:
         """The call of a flight has ended."""
-        if flight.line is not None:
-            self._flying[flight.line.placement] -= 1
+        self._landed(flight)
         out: list[Any] = []
         try:
             answer = self.executor.wait(flight.future)
@@ -294,9 +293,16 @@ class FarLoop(Loop):
         back = [flight.open.pop(place) for place in report.given_back if place in flight.open]
         if back:
             self._back_in_line(flight, back)
-        if not flight.open:
+        if not flight.open:  # its call is about to end, and nobody need wait for that
             del self._numbers[report.number]
+            if self._flights.pop(id(flight.future), None) is not None:
+                self._landed(flight)
         return out
+
+    def _landed(self, flight: Flight) -> None:
+        """Make room for another flight."""
+        if flight.line is not None:
+            self._flying[flight.line.placement] -= 1
 
     def _back_in_line(self, flight: Flight, runs: list[Run]) -> None:
         if flight.line is None or flight.repeated:

@@ -30,6 +30,9 @@ _HEAVY = 1 << 20
 _PATIENCE = 3.0
 """Seconds to wait, after an interruption, for what runs on somebody else's cluster."""
 
+_PROMPT = 0.002
+"""Seconds that Dask's client may wait for more to send; its usual 0.01 is long for one who decides what is next."""
+
 _LOOK = 2.0
 """Seconds to wait for something to come back before looking whether there are workers."""
 
@@ -289,6 +292,7 @@ class _Held:
         from dagflow.executors.dask_clusters import wait_for_worker
         from dagflow.executors.dask_plugins import DaskOutpost, DeafPlugin, DriverPlugin, SettingsPlugin
 
+        self.client.scheduler_comm.interval = _PROMPT
         plugin = DriverPlugin(self.prefix, self.client.id)
         settings = SettingsPlugin(self.prefix, process_name(), _settings())
         others = [settings, DeafPlugin()] if is_local(type(self.cluster)) else [settings]
@@ -373,6 +377,9 @@ class _Held:
         with contextlib.suppress(queue.Empty):
             while True:
                 found.append(self._done.get_nowait())
+        for one in found:
+            if type(one) is not bytes and one.key in self.telling and one.status == "finished":
+                self._under_way.pop(one.key, None)
         return found
 
     def _look_for_workers(self) -> None:
