@@ -268,6 +268,7 @@ def test_only_included_keys_and_sections_become_variables() -> None:
         "DAGFLOW__ENGINE__EXECUTOR__DEFAULT_CLASS",
         "DAGFLOW__ENGINE__EXECUTOR__DASK__ADDRESS",
         "DAGFLOW__ENGINE__EXECUTOR__DASK__CLUSTER_CLASS",
+        "DAGFLOW__ENGINE__EXECUTOR__DASK__WORKER_TIMEOUT",
     }
 
 
