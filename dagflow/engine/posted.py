@@ -10,45 +10,26 @@ waits behind it; and values that are large stay on the worker.
 from __future__ import annotations
 
 import contextlib
-import copy
 import pickle
 import threading
 import time
-import uuid
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dagflow.engine.attempt import attempt
-from dagflow.engine.base_state import NOTHING
-from dagflow.engine.carried import Broken, Packed, Parcel, Stub, opened
+from dagflow.engine.carried import Broken, opened
 from dagflow.engine.forwarding import collecting, follow_level
-from dagflow.engine.mapping import is_nested
-from dagflow.engine.notify import announce
+from dagflow.engine.luggage import Luggage, failed, packed
+from dagflow.engine.monitor import Monitor
 from dagflow.engine.run_context import RunScope, TaskRun
-from dagflow.engine.settle import retry_state
 from dagflow.engine.state import Failed, Pending, Running, State, Success
 from dagflow.exceptions import WorkerLostError
 from dagflow.executors.published import fetch, is_there, process_name
-from dagflow.utilities.context import pop_layer, push_layer
-from dagflow.utilities.logging import get_logger
 from dagflow.utilities.pickling import dumps
 
 if TYPE_CHECKING:
     from dagflow.core.task import Task
 
-__all__ = ["Kit", "Outpost", "packed", "run_posted"]
-
-_SMALL = (int, float, bool, type(None))
-"""Types that are cheaper to send than to pack."""
-
-_LARGE = 1 << 18
-"""Bytes from which a value is kept on the worker, under a name of its own."""
-
-_CHECKED = 1 << 18
-"""Bytes of a large value that are pickled to see whether it can be; the rest is taken to be like them."""
-
-_POOLED = 1 << 16
-"""Bytes of all values of a report together from which those of at least a thousandth of it are kept, as one."""
+__all__ = ["Kit", "Outpost", "run_posted"]
 
 _SLOW = 0.05
 """Seconds after which a run is slow, and those behind it are handed back."""
@@ -61,12 +42,6 @@ _LOG_PAUSE = 1.0
 
 _MANY_RECORDS = 500
 """Log lines after which they are sent without waiting."""
-
-_GLANCE = 0.02
-"""Seconds between two looks at the batches under way."""
-
-_IDLE = 5.0
-"""Seconds after which a thread with nothing to watch ends."""
 
 _SUCCEEDED = "Task run succeeded."
 """The message of a plain success."""
@@ -149,6 +124,9 @@ def run_posted(key: str, data: bytes, values: Any = ()) -> bytes | None:
     return _Batch(key, fetch(key), *opened(data, values)).run()
 
 
+_monitor = Monitor()
+
+
 class _Batch:
     """
     Runs that came in one message.
@@ -174,10 +152,7 @@ class _Batch:
         self._since = self._began = time.monotonic()
         self._told = self._began
         self._done: list[tuple[int, list[tuple[int, State]]]] = []
-        self._live: list[tuple[int, State, Any]] = []
-        self._large: dict[str, Parcel] = {}
-        self._item_live: list[tuple[int, State, Any]] = []
-        self._item_large: dict[str, Parcel] = {}
+        self._luggage = Luggage(kit)
         self.records: list[dict[str, Any]] = []
 
     def run(self) -> bytes | None:
@@ -208,9 +183,7 @@ class _Batch:
             chain = self._run_item(self._items[place])
             with self._lock:
                 self._done.append((place, chain))
-                self._live += self._item_live
-                self._large.update(self._item_large)
-            self._item_live, self._item_large = [], {}
+                self._luggage.item_done()
 
     def _next(self) -> int | None:
         with self._lock:
@@ -237,10 +210,10 @@ class _Batch:
             run.candidates = candidates
             state = self._attempt(run, upstream)
             if place and type(state) is Success and links[place - 1][2]:
-                self._drop(chain[-1][1])
+                self._luggage.drop(chain[-1][1])
             goes_on = type(state) is Success and place < len(links)
             value = state.result if goes_on else None
-            sent = self._carry(state, index, run)
+            sent = packed(state, run) if self._outpost is None else self._luggage.carry(state, index, run)
             chain.append((index, sent))
             if not goes_on or type(sent) is not Success:
                 break
@@ -255,56 +228,13 @@ class _Batch:
         for key, value in run.inputs.items():
             if type(value) is Broken:
                 words = f"Input {key!r} of task {run.full_name!r} cannot be had: {value.error!r}"
-                return _failed(run, Pending(), Failed(words, result=value.error))
+                return failed(run, Pending(), Failed(words, result=value.error))
         try:
             return attempt(run, upstream)
         except SystemExit as error:  # it would end the worker, and all that lies there
             words = f"Task {run.full_name!r} called sys.exit({error.code!r}), which would end the worker it ran on. "
             hint = "Return, or raise an exception or a signal."
-            return _failed(run, Running(), Failed(words + hint, result=WorkerLostError(words)))
-
-    def _carry(self, state: State, index: int, run: TaskRun) -> State:
-        """Make *state* fit to travel: its value packed, or kept here."""
-        outpost = self._outpost
-        if outpost is None:
-            return packed(state, run)
-        value = _value_of(state)
-        if value is NOTHING or type(value) in _SMALL or isinstance(value, BaseException):
-            return state
-        home = index in self._kit.home
-        try:
-            size = outpost.size_of(value)
-            if size < _LARGE:
-                data = dumps(value)
-                size = len(data)
-                if size < _LARGE:
-                    _put(state, Packed(data))
-                    if not home:
-                        self._item_live.append((index, state, value))
-                    return state
-            self._keep(state, value, size, index)
-        except Exception as error:
-            return _undeliverable(state, value, run, error)
-        return state
-
-    def _keep(self, state: State, value: Any, size: int, index: int) -> None:
-        """Keep a large value here under a key of its own."""
-        data = dumps(value) if index in self._kit.home else None
-        kind = index, type(value)
-        if data is None and kind not in self._kit.checked:  # alike ones are taken on trust
-            _check_picklable(value)
-            self._kit.checked.add(kind)
-        key = _new_key()
-        self._item_large[key] = Parcel(value, size)
-        inner = _inner_lengths(value) if index in self._kit.flattened else None
-        _put(state, Stub(key, None, *_kind_of(value), size, data, inner))
-
-    def _drop(self, state: State) -> None:
-        """Let go of a large value whose only follower has made good use of it."""
-        stub = _value_of(state)
-        if type(stub) is Stub and stub.data is None and stub.key in self._item_large:
-            del self._item_large[stub.key]
-            stub.key = ""
+            return failed(run, Running(), Failed(words + hint, result=WorkerLostError(words)))
 
     # --- reports -----------------------------------------------------------------------------------------------
 
@@ -312,18 +242,14 @@ class _Batch:
         """Return what was done since the last report; *hand_back* gives up the runs that have not begun."""
         with self._lock:
             done, self._done = self._done, []
-            live, self._live = self._live, []
-            large, self._large = self._large, {}
+            bag = self._luggage.taken()
             records, self.records = self.records, []
             given = []
             if hand_back:
                 given = list(range(self._place, self._end))
                 self._end = self._place
             self._told = time.monotonic()
-        if sum(len(_value_of(state).data) for _, state, _ in live) > _POOLED:
-            for step in {index for index, _, _ in live}:  # values of one step are wanted together, or not at all
-                alike = [(state, value) for index, state, value in live if index == step]
-                large.update(_pooled(alike, flattened=step in self._kit.flattened))
+        large = bag.to_keep()
         if large:
             assert self._outpost is not None
             self._outpost.keep(large)
@@ -355,177 +281,12 @@ class _Batch:
             self._tell(hand_back=False)
 
 
-class _Monitor:
-    """
-    The one thread of a process that watches its batches.
-
-    What changes: the batches under way, and whether the thread is there; it ends when it had nothing to watch for a
-    while.
-    """
-
-    def __init__(self) -> None:
-        self._batches: set[_Batch] = set()
-        self._change = threading.Condition()
-        self._thread: threading.Thread | None = None
-
-    @contextlib.contextmanager
-    def watching(self, batch: _Batch) -> Iterator[None]:
-        """Watch *batch* inside the block."""
-        with self._change:
-            self._batches.add(batch)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, name="dagflow-monitor", daemon=True)
-                self._thread.start()
-            self._change.notify()
-        try:
-            yield
-        finally:
-            with self._change:
-                self._batches.discard(batch)
-
-    def _watch(self) -> None:
-        while True:
-            with self._change:
-                if not self._batches and not self._change.wait(_IDLE) and not self._batches:
-                    self._thread = None
-                    return
-                batches = list(self._batches)
-            now = time.monotonic()
-            for batch in batches:
-                try:
-                    batch.look(now)
-                except Exception:  # the others must be watched all the same
-                    get_logger("TaskRunner").exception("A report to the driver failed.")
-            time.sleep(_GLANCE)
-
-
-_monitor = _Monitor()
-
-
 def _not_opened(error: Exception) -> State:
     return Failed(
         f"The task could not be opened on the worker: {error!r}. What it imports must be installed there, in the same "
         "versions.",
         result=error,
     )
-
-
-def packed(state: State, run: TaskRun) -> State:
-    """Return *state* with its value in bytes; ``Failed`` when the value cannot be pickled."""
-    value = _value_of(state)
-    if value is NOTHING or type(value) in _SMALL or isinstance(value, BaseException):
-        return state
-    try:
-        _put(state, Packed(dumps(value)))
-    except Exception as error:
-        return _undeliverable(state, value, run, error)
-    return state
-
-
-def _value_of(state: State) -> Any:
-    return state._value if state._holder is None else state._holder.value
-
-
-def _put(state: State, value: Any) -> None:
-    """Put *value* in the place of the one *state* has, in a copy of what holds it."""
-    if state._holder is None:
-        state._value = value
-    else:
-        state._holder = copy.copy(state._holder)
-        state._holder.value = value
-
-
-def _undeliverable(state: State, value: Any, run: TaskRun, error: Exception) -> State:
-    words = (
-        f"Task {run.full_name!r} returned a {type(value).__name__}, which cannot be sent back from its process: "
-        f"{error!r}. Return something that pickles, or use threads."
-    )
-    return _failed(run, state, Failed(words, result=TypeError(str(error))))
-
-
-def _failed(run: TaskRun, old: State, state: State) -> State:
-    """Let a run fail after all, as it would have by an exception: its handlers hear of it, and its retries apply."""
-    scope = run.scope
-    scope.logger.error("%s", state.message)
-    token = push_layer(run)
-    try:
-        state = announce(run, old, state)
-        if not run.ended:
-            state = announce(run, state, retry_state(run.task, state, run.run_count, scope.now()))
-    finally:
-        pop_layer(token)
-    state.run_started, state.run_ended = run.started or scope.now(), scope.now()
-    return state
-
-
-def _pooled(live: list[tuple[State, Any]], *, flattened: bool) -> dict[str, Parcel]:
-    """Keep values together that are small one by one, and not in all."""
-    key = _new_key()
-    pool: list[Any] = []
-    whole = 0
-    for state, value in live:
-        size = len(_value_of(state).data)
-        if size >= _POOLED // 1000:
-            inner = _inner_lengths(value) if flattened else None
-            _put(state, Stub(key, len(pool), *_kind_of(value), size, None, inner))
-            pool.append(value)
-            whole += size
-    return {key: Parcel(pool, whole)} if pool else {}
-
-
-def _new_key() -> str:
-    return f"dagflow-value-{uuid.uuid4().hex}"
-
-
-def _kind_of(value: Any) -> tuple[str, int]:
-    """Return how *value* can be mapped over, and how many items it has."""
-    if isinstance(value, Mapping):
-        return "mapping", 0
-    if not (hasattr(value, "__getitem__") and hasattr(value, "__len__")):
-        return "other", 0
-    try:
-        return "sequence" if is_nested(value) else "whole", len(value)
-    except Exception:  # it has a length and does not tell, such as an array without dimensions
-        return "other", 0
-
-
-def _inner_lengths(value: Any) -> list[int] | None:
-    """
-    Return how many items each item of a list has; ``None`` where only the value itself can tell.
-
-    Of a list of which flattening makes nothing else there are none: ``[]`` for a list with items.
-    """
-    if type(value) not in (list, tuple):
-        return None
-    if not all(is_nested(item) for item in value):
-        return []
-    if any(type(item) not in (list, tuple) for item in value):
-        return None
-    return [len(item) for item in value]
-
-
-class _EnoughError(Exception):
-    """Raised to end a check."""
-
-
-class _Sink:
-    """Takes bytes and keeps none, until it has seen enough."""
-
-    seen = 0
-
-    def write(self, data: Any) -> int:
-        self.seen += len(data)
-        if self.seen > _CHECKED:
-            raise _EnoughError
-        return len(data)
-
-
-def _check_picklable(value: Any) -> None:
-    """Raise what pickling the beginning of *value* raises; arrays and the like are not copied for that."""
-    import cloudpickle
-
-    with contextlib.suppress(_EnoughError):
-        cloudpickle.CloudPickler(_Sink(), protocol=5, buffer_callback=lambda _: None).dump(value)
 
 
 def _lean(state: State) -> Any:

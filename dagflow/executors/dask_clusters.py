@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from dagflow.exceptions import ClusterError
-from dagflow.executors.dask import is_local
 from dagflow.utilities.logging import get_logger
 
-__all__ = ["connected", "wait_for_worker"]
+__all__ = ["connected", "is_local", "wait_for_worker"]
 
 _logger = get_logger("DaskExecutor")
 
@@ -127,6 +126,13 @@ def _shut_down(cluster: Any) -> None:
         cluster.sync(close_them, callback_timeout=3 * _GRACE)
     with contextlib.suppress(Exception):
         cluster.close(timeout=_CLOSING)
+
+
+def is_local(kind: Any) -> bool:
+    """Tell whether *kind* starts a cluster of processes of ours, on this machine."""
+    from distributed import LocalCluster
+
+    return isinstance(kind, type) and issubclass(kind, LocalCluster)
 
 
 @contextlib.contextmanager
