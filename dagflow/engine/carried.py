@@ -26,6 +26,7 @@ __all__ = [
     "RemoteItems",
     "Stub",
     "inner_items",
+    "is_gone",
     "opened",
     "sealed",
     "unsealed",
@@ -282,6 +283,11 @@ def inner_items(remote: Remote) -> list[RemoteItem] | None:
     return [RemoteItem(remote, number, inner) for number, length in enumerate(remote.inner) for inner in range(length)]
 
 
+def is_gone(value: Any) -> bool:
+    """Tell whether *value* stands for one that is no more."""
+    return type(value) is Gone or type(value) is Remote and value.is_gone
+
+
 def unsealed(value: Any) -> Any:
     """Return what *value* stands for, itself when it is no stand-in."""
     return value.open() if isinstance(value, Carried) else value
@@ -314,6 +320,8 @@ def sealed(content: Any) -> tuple[bytes, list[Any]]:
             return reference(item, None)
         if kind is RemoteItem:
             return reference(item.remote, (item.number, item.inner))
+        if kind is Gone:
+            raise ValueLostError(item.why)
         return None
 
     data = dumps(content, replace)

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dagflow.engine.attempt import attempt_all
+from dagflow.engine.carried import is_gone
 from dagflow.engine.flights import Flight, Line, Repairs, Run
 from dagflow.engine.forwarding import hand_on
 from dagflow.engine.kept import KeptValues, carried_of
@@ -23,7 +24,7 @@ from dagflow.engine.plan import GO_ON_SUCCESS
 from dagflow.engine.progress import looks_up
 from dagflow.engine.remote import Link, Post, Report
 from dagflow.engine.settle import retry_state
-from dagflow.engine.state import Failed, Pending, State
+from dagflow.engine.state import Failed, Pending, Retrying, State
 from dagflow.exceptions import ClusterError, ValueLostError, WorkerLostError
 from dagflow.utilities.context import pop_layer, push_layer
 
@@ -35,6 +36,9 @@ __all__ = ["FarLoop"]
 
 _PARTS = 16
 """Into how many a batch that was lost is split."""
+
+_MANY = 20
+"""How often a run may be told in vain that an input is lost before it fails."""
 
 _TRUST = 5
 """How often a run may be told in vain that an input is lost; then all its inputs on workers are taken for lost."""
@@ -65,10 +69,12 @@ class FarLoop(Loop):
         self._hands_back = self.executor.hands_back
         self._values: KeptValues | None = None
         if self.executor.remote:
-            home = frozenset([*self.plan.terminal, *self.plan.reference] if wanted is None else wanted)
-            self._post = Post(self.scope, self.executor, self.plan, home)
-            self._values = KeptValues(self.plan, home, self.executor.is_lost, all_looked_at=wanted is None)
+            home = {*self.plan.terminal, *self.plan.reference} if wanted is None else set(wanted)
+            home |= {step.index for step in self.plan.steps if step.task.cache_for is not None}  # for later runs
+            self._post = Post(self.scope, self.executor, self.plan, frozenset(home))
+            self._values = KeptValues(self.plan, frozenset(home), self.executor.is_lost, all_looked_at=wanted is None)
             self._repairs = Repairs()
+        self._repair_dates: list[tuple[float, tuple[int, int], Run]] = []
 
     def drive(self) -> list[State]:
         """Run until nothing is left that this pass may do; return a state for every step."""
@@ -154,7 +160,8 @@ class FarLoop(Loop):
         """Gather what is sent of one run; one that is repeated starts afresh."""
         made = self._run(*run)
         if repeated:
-            made.state = None
+            made.state = self._repairs.retries.pop(run, None)
+        made.candidates = [one for one in made.candidates if not is_gone(one.carried())]
         return run[0], made, self._asked(made, run[0])
 
     def _chain(self, index: int, children: list[Any]) -> list[Link]:
@@ -212,7 +219,10 @@ class FarLoop(Loop):
                 out += self._lost(flight, error, "could not be sent")
             return out
         if not self._flights:
-            return self._wake()
+            if not self._repair_dates:
+                return self._wake()
+            self._clock.sleep(max(0.0, self._repair_dates[0][0] - self._clock.now()))
+            return self._due()
         out = []
         futures = () if self.executor.tracks else [flight.future for flight in self._flights.values()]
         for one in self.executor.as_completed(futures, timeout=self._until_next_date()):
@@ -223,7 +233,14 @@ class FarLoop(Loop):
         return out + self._due()
 
     def _until_next_date(self) -> float | None:
-        return max(0.0, self._timers[0][0] - self._clock.now()) if self._timers else None
+        dates = [line[0][0] for line in (self._timers, self._repair_dates) if line]
+        return max(0.0, min(dates) - self._clock.now()) if dates else None
+
+    def _due(self) -> list[Any]:
+        while self._repair_dates and self._repair_dates[0][0] <= self._clock.now():
+            _, _, run = heapq.heappop(self._repair_dates)
+            self._send([run], repeated=True)
+        return super()._due()
 
     def _arrived(self, flight: Flight) -> list[Any]:
         """The call of a flight has ended."""
@@ -281,6 +298,8 @@ class FarLoop(Loop):
         seconds, count = 0.0, 0
         for place, chain in answers:
             index, child = flight.open.pop(place)
+            if self._losses:
+                self._losses.pop((index, child), None)
             state = chain[0][1]
             seconds += sum((one.run_ended or 0.0) - (one.run_started or 0.0) for _, one in chain)
             count += 1
@@ -328,7 +347,7 @@ class FarLoop(Loop):
         if isinstance(error, ClusterError):
             return self._give_up(runs, flight, error)
         if isinstance(error, ValueLostError):
-            return self._mend(runs, flight)
+            return self._mend(runs, flight, error, sent=how == "was lost")
         if len(runs) > 1:
             self._split(runs, flight)
             return []
@@ -361,6 +380,7 @@ class FarLoop(Loop):
     def _fail(self, run: Run, flight: Flight, error: Exception, how: str, *, retry: bool) -> list[Any]:
         """Let a run that never came back fail by what became of it."""
         index, child = run
+        self._losses.pop(run, None)
         if flight.repeated:
             return self._made_again(run, Failed(str(error), result=error))
         known = self.progress.known_state(index, child)
@@ -386,9 +406,10 @@ class FarLoop(Loop):
 
     # --- values that were lost ---------------------------------------------------------------------------------
 
-    def _mend(self, runs: list[Run], flight: Flight) -> list[Any]:
-        """Send runs again whose inputs were lost, after making those inputs again."""
-        assert self._values is not None
+    def _mend(self, runs: list[Run], flight: Flight, error: ValueLostError, *, sent: bool) -> list[Any]:
+        """Send runs again whose inputs were lost, after making those inputs again; those nobody can make fail."""
+        if self._values is None:
+            return self._each_alone(runs, flight, error)
         again: dict[int, list[Run]] = {}
         whole: list[Run] = []
         for run in runs:
@@ -409,10 +430,20 @@ class FarLoop(Loop):
                 whole.append(run)
         for makers in again.values():
             self._send(makers, repeated=True)
+        if whole and not (sent and all(self._vain[run] < _MANY for run in whole)):
+            return self._each_alone(whole, flight, error)
         if whole:
             names = ", ".join(self._name(run) for run in whole[:3]) + (", ..." if len(whole) > 3 else "")
             self.scope.logger.info("A value was lost; %s goes on with what was kept of it.", names)
             self._send(whole, repeated=flight.repeated)
+        return []
+
+    def _each_alone(self, runs: list[Run], flight: Flight, error: ValueLostError) -> list[Any]:
+        """Send runs one by one, because one of them cannot be; that one fails."""
+        if len(runs) == 1:
+            return self._fail(runs[0], flight, error, "could not be sent", retry=False)
+        for run in runs:
+            self._send([run], repeated=flight.repeated)
         return []
 
     def _inputs_of(self, run: Run) -> list[Any]:
@@ -422,6 +453,11 @@ class FarLoop(Loop):
 
     def _made_again(self, run: Run, state: State) -> list[Any]:
         """Take the value of a run that was repeated for it, and let those go on that waited."""
+        if isinstance(state, Retrying):
+            due = state.due()
+            self._repairs.retries[run] = state
+            heapq.heappush(self._repair_dates, (self._clock.now() if due is None else due, (run[0], _number(run)), run))
+            return []
         remote = self._repairs.end(run)
         good = state.is_successful() and not state.is_mapped()
         if good:
@@ -437,6 +473,10 @@ class FarLoop(Loop):
             )
             out += self._fail(parked, Flight([parked], None, repeated, False), error, "was given up", retry=False)
         return out
+
+
+def _number(run: Run) -> int:
+    return -1 if run[1] is None else run[1]
 
 
 def _hashable(placement: Any) -> Any:

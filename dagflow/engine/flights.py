@@ -10,6 +10,7 @@ from dagflow.engine.sizes import BatchSize
 
 if TYPE_CHECKING:
     from dagflow.engine.carried import Remote
+    from dagflow.engine.state import State
 
 __all__ = ["Flight", "Line", "Repairs", "Run"]
 
@@ -54,10 +55,12 @@ class Repairs:
     """
     Values that are being made again, and the runs that wait for them.
 
-    What changes: both, as values are lost and made again.
+    What changes: both, as values are lost and made again; ``retries`` has the states of runs that failed at it and have
+    attempts left.
     """
 
     def __init__(self) -> None:
+        self.retries: dict[Run, State] = {}
         self._under_way: dict[Run, Remote] = {}
         self._parked: list[tuple[Run, set[Run], bool]] = []
 
@@ -80,7 +83,8 @@ class Repairs:
         """Return the runs that waited for *maker* last, or, when it failed, all that waited for it."""
         found, left = [], []
         for run, makers, repeated in self._parked:
-            makers.discard(maker) if good else None
+            if good:
+                makers.discard(maker)
             if maker in makers or not makers:
                 found.append((run, repeated))
             else:

@@ -11,6 +11,7 @@ from dagflow.engine.notify import call_handlers
 from dagflow.engine.outcome import cancelled_among, flow_outcome
 from dagflow.engine.plan import Plan, compile_plan
 from dagflow.engine.run_context import RunScope
+from dagflow.engine.seeds import usable_states
 from dagflow.engine.state import Failed, Pending, Running, Scheduled, State, unwrapped
 from dagflow.utilities.context import pop_layer, push_layer
 from dagflow.utilities.logging import get_logger
@@ -92,7 +93,7 @@ class FlowRunner:
                 chosen = _executor(executor, flow)
                 plan = flow._once("plan", lambda: compile_plan(flow))
                 wanted = _wanted(flow, return_tasks)
-                states = dict(task_states or {})
+                states = usable_states(plan, task_states or {}, scope.logger)
                 with chosen.start():
                     while True:
                         loop = _loop(

@@ -43,7 +43,11 @@ class _Diversion(logging.Filter):
         collector = self.collectors.get(threading.get_ident()) or next(iter(self.collectors.values()), None)
         if collector is None:
             return True
-        collector.note(_attributes(record))
+        try:
+            fields = _attributes(record)
+        except Exception:  # a line that cannot be written is the handler's to complain of, and no reason to fail
+            return True
+        collector.note(fields)
         return False
 
 

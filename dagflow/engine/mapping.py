@@ -147,7 +147,7 @@ _SAFE = (list, tuple, str, bytes, range, RemoteItems)
 def _list_column(key: str | None, state: State, values: Any) -> Column:
     """Return the column of one list; an item that cannot be taken fails by itself, for the child that would take it."""
     if type(values) is Remote:
-        values = RemoteItems(values)
+        values = RemoteItems(values) if values.is_mappable else values.open()
     if type(values) in _SAFE:
         return Column(key, state, None, values, shared=False)
     items: list[Any] = []

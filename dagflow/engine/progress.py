@@ -501,5 +501,5 @@ def _all_plain(columns: list[Column], child: int) -> bool:
 
 def _seen_by_child(edge: Edge, column: Column, child: int) -> State:
     if column.states is None and not column.shared:
-        return element_state(column.state, column.value_of(child))
+        return element_state(column.state, column.value_of(child, packed=True))
     return column.state_of(child)

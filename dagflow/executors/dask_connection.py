@@ -158,7 +158,8 @@ class Connection:
         """Warn while calls wait and there is no worker; give up after the configured time."""
         from dagflow.configuration import config
 
-        if self.threads() or not self._under_way:
+        waiting = [future for future, _ in self._under_way.values() if future.status == "pending"]
+        if self.threads() or not waiting:
             self._alone = None
             return
         now = time.monotonic()
@@ -167,12 +168,12 @@ class Connection:
         limit = float(config.engine.executor.dask.worker_timeout)
         if limit and seconds > limit:
             self._broken = f"The Dask cluster has had no worker for {seconds:.0f} s."
-            self.client.cancel([future for future, _ in self._under_way.values()], force=True)
+            self.client.cancel(waiting, force=True)
         elif now - self._reminded > _REMINDER:
             self._reminded = now
             _logger.warning(
                 "The Dask cluster has no worker; %d calls have been waiting, for %.0f s by now.",
-                len(self._under_way), seconds,
+                len(waiting), seconds,
             )  # fmt: skip
 
     def result(self, future: Any) -> Any:

@@ -198,7 +198,10 @@ class DaskOutpost:
         """Return about how many bytes *value* takes."""
         from dask.sizeof import sizeof
 
-        return int(sizeof(value))
+        try:
+            return int(sizeof(value))
+        except Exception:  # it does not tell, so what it takes when packed has to do
+            return 0
 
     def keep(self, values: dict[str, Any]) -> None:
         """Keep *values* in the memory of this worker that Dask manages: it spills, moves and serves them."""
