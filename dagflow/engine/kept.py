@@ -55,7 +55,7 @@ class KeptValues:
             self._made.setdefault(step, []).append((value, child))
             if value.handle is None:
                 value.let_go(self._words(step))
-            else:
+            elif value.data is None:  # what was asked for has come already
                 self._size += value.size
 
     def may_drop(self, step: int) -> bool:
@@ -103,7 +103,7 @@ class KeptValues:
     def come_home(self, fetch: Callable[[list[Any]], list[Any]]) -> None:
         """Fetch what is still on workers while it is little; the rest says why it is not there."""
         waiting = [(step, remote) for step, made in self._made.items() for remote, _ in made if remote.handle]
-        total = sum(remote.size for _, remote in waiting)
+        total = sum(remote.size for _, remote in waiting if remote.data is None)
         if total > self._free:
             for step, remote in waiting:
                 remote.let_go(self._words(step))

@@ -221,11 +221,12 @@ class StepPacks:
         try:
             data = dumps(steps)
         except Exception as error:
-            if len(steps) == 1:
+            if len(steps) > 1:
+                for index, step in steps.items():
+                    self.add({index: step})
+            else:
                 ((index, (task, _, _)),) = steps.items()
                 self.faults[index] = _fault(task, error)
-            for index, step in steps.items() if len(steps) > 1 else ():
-                self.add({index: step})
             return
         self.places.update(dict.fromkeys(steps, len(self.packs)))
         self.packs.append(data)

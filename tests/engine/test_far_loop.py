@@ -115,6 +115,17 @@ def test_values_nobody_asked_for_come_home_while_they_are_few() -> None:
     assert [len(value) for value in state.result[values].result] == [LARGE] * 3
 
 
+def test_values_that_were_asked_for_do_not_crowd_out_the_few_others() -> None:
+    with Flow("crowd") as flow:
+        few = large.map([1, 2, 3])
+        large.map(small.map(few), task_args={"name": "last"})
+        large.map(list(range(80)), task_args={"name": "others"})
+
+    state = flow.run(executor=PretendCluster())
+
+    assert [len(value) for value in state.result[few].result] == [LARGE] * 3
+
+
 def test_many_values_nobody_asked_for_stay_and_say_so() -> None:
     with Flow("many") as flow:
         values = large.map(list(range(100)))
