@@ -34,6 +34,7 @@ def serialize_storage(storage: Storage) -> dict[str, Any]:
     return {
         "type": type(storage).__name__,
         "flows": dict(storage.flows),
+        "digests": dict(storage.digests),
         "secrets": list(storage.secrets),
         **{name: getattr(storage, name) for name in storage._fields},
         "__version__": VERSION,
@@ -61,4 +62,16 @@ def deserialize_storage(data: Mapping[str, Any]) -> Storage:
         )
     made: Storage = getattr(storage, document.type).from_fields(document.model_extra or {}, document.secrets)
     made.flows = dict(document.flows)
+    made.digests = _digests((document.model_extra or {}).get("digests"))
     return made
+
+
+def _digests(found: Any) -> dict[str, str]:
+    """Return the digests of a document; documents of before there were any have none."""
+    if found is None:
+        return {}
+    if not isinstance(found, Mapping) or not all(isinstance(one, str) for pair in found.items() for one in pair):
+        raise ValueError(
+            f"The digests of a storage are {found!r}; expected an object with the sha256 of each flow under its name."
+        )
+    return dict(found)

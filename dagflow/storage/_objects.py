@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dagflow.exceptions import FlowStorageError
-from dagflow.storage._script import default_key, flow_from_bytes, flow_to_bytes_pickle, read_script, script_path
+from dagflow.storage._script import default_key, flow_to_bytes_pickle, read_script, script_path
 from dagflow.storage.base import Storage
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class ObjectStorage(Storage):
             data = self._data_of(flow)
             if data is not None:
                 self._upload(store, self.flows[name], data)
+                self._note_digest(name, data)
                 self.logger.info("Uploaded flow %r to %s.", name, store._describe(self.flows[name]))
 
     def _data_of(self, flow: Flow) -> bytes | None:
@@ -65,7 +66,7 @@ class ObjectStorage(Storage):
                 f"Flow {flow_name!r} is not at {store._describe(location)}: no such object or bucket. Build the "
                 "storage again, and check that this machine looks into the same account."
             ) from error
-        return flow_from_bytes(data, flow_name, self.stored_as_script)
+        return self._open(data, flow_name, store._describe(location).strip("'"))
 
     def _download(self, store: ObjectStoreResult, location: str) -> bytes:
         return store._load(location)

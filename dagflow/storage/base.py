@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from dagflow.configuration import config
-from dagflow.exceptions import near_match
+from dagflow.exceptions import FlowStorageError, near_match
 from dagflow.utilities.logging import get_logger
 
 if TYPE_CHECKING:
@@ -27,8 +27,10 @@ class Storage:
     1. its constructor checks its arguments, and reaches neither network nor extras;
     2. :meth:`add_flow` returns the location and refuses a name it has already;
     3. :meth:`build` returns only when the flows can be loaded elsewhere;
-    4. :meth:`get_flow` returns the flow asked for and no other;
-    5. what it serializes holds no credentials, and reading that touches neither disk nor network.
+    4. :meth:`get_flow` returns the flow asked for and no other, and whatever goes wrong while it is fetched, checked
+       and opened is a ``FlowStorageError``;
+    5. where it writes the bytes itself, it keeps their digest, and opens nothing that has another one;
+    6. what it serializes holds no credentials, and reading that touches neither disk nor network.
 
     Args:
         result: the result that flows kept here write to when they have none.
@@ -60,6 +62,8 @@ class Storage:
         self.add_default_labels = add_default_labels
         self._labels: list[str] = list(labels or ())
         self.flows: dict[str, str] = {}
+        self.digests: dict[str, str] = {}
+        """By the names of flows, the sha256 of what was stored, where that is known."""
         self._flows: dict[str, Flow] = {}
 
     @property
@@ -137,7 +141,8 @@ class Storage:
 
         Raises:
             ValueError: when it is not here.
-            FlowStorageError: when it cannot be loaded.
+            FlowStorageError: when it cannot be loaded, or is not what was registered.
+            ImportError: when the extra that the storage needs is not installed.
         """
         location = self.flows.get(flow_name) if isinstance(flow_name, str) else None
         if location is None:
@@ -146,7 +151,31 @@ class Storage:
                 f"Flow {flow_name!r} is not contained in this Storage, a {type(self).__name__}, which has {here}."
                 f"{near_match(str(flow_name), self.flows)}"
             )
-        return self._load(flow_name, location)
+        try:
+            return self._load(flow_name, location)
+        except (FlowStorageError, ImportError):
+            # What user code lacks is a storage error by now; what is left is an extra that is not installed.
+            raise
+        except Exception as error:
+            raise FlowStorageError(
+                f"Flow {flow_name!r} could not be fetched from {location!r} of {type(self).__name__} storage: "
+                f"{type(error).__name__}: {str(error).rstrip('.')}. Check that the place can be reached from this "
+                "machine and that the settings and secrets of the storage fit."
+            ) from error
+
+    def _open(self, data: bytes, flow_name: str, where: str) -> Flow:
+        """Return the flow in *data*, a script or a pickle, if that is what was registered."""
+        from dagflow.storage._digest import refuse_changed
+        from dagflow.storage._script import flow_from_bytes
+
+        refuse_changed(data, self.digests.get(flow_name), flow_name, where)
+        return flow_from_bytes(data, flow_name, self.stored_as_script, where)
+
+    def _note_digest(self, flow_name: str, data: bytes) -> None:
+        """Keep the digest of what is stored for a flow."""
+        from dagflow.storage._digest import digest_of
+
+        self.digests[flow_name] = digest_of(data)
 
     def _load(self, flow_name: str, location: str) -> Flow:
         """Return the flow called *flow_name*, which is at *location*."""

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from dagflow.exceptions import FlowStorageError
+from dagflow.storage._digest import digest_of
 from dagflow.storage._script import (
     default_key,
-    extract_flow_from_file,
-    extract_flow_from_module,
-    flow_from_bytes_pickle,
+    flow_from_module,
+    flow_from_script,
     flow_to_bytes_pickle,
     looks_like_path,
+    read_script,
 )
 from dagflow.storage.base import Storage
 from dagflow.utilities.storage import flows_folder
@@ -76,7 +77,9 @@ class Local(Storage):
         from dagflow.utilities.filesystems import write_bytes_atomically
 
         location = os.path.abspath(os.path.expanduser(self.path or os.path.join(self.directory, default_key(flow))))
-        write_bytes_atomically(location, flow_to_bytes_pickle(flow))
+        data = flow_to_bytes_pickle(flow)
+        write_bytes_atomically(location, data)
+        self._note_digest(flow.name, data)
         return location
 
     def _script_location(self, flow: Flow) -> str:
@@ -86,7 +89,10 @@ class Local(Storage):
                 "Local(path='flow.py', stored_as_script=True)."
             )
         expanded = os.path.expanduser(self.path)
-        return os.path.abspath(expanded) if os.path.isfile(expanded) else self.path
+        if not os.path.isfile(expanded):
+            return self.path
+        self._note_digest(flow.name, read_script(expanded))
+        return os.path.abspath(expanded)
 
     def _load(self, flow_name: str, location: str) -> Flow:
         expanded = os.path.expanduser(location)
@@ -97,11 +103,22 @@ class Local(Storage):
                     "The file must be on the machine that runs the flow; run it where it was built, or use a storage "
                     "that all machines reach."
                 )
-            return extract_flow_from_module(location, flow_name)
+            return flow_from_module(location, flow_name)
         if self.stored_as_script or expanded.endswith(".py"):
-            return extract_flow_from_file(file_path=expanded, flow_name=flow_name)
+            self._warn_of_change(expanded, flow_name)
+            return flow_from_script(expanded, flow_name)
         with open(expanded, "rb") as file:
-            return flow_from_bytes_pickle(file.read())
+            return self._open(file.read(), flow_name, location)
+
+    def _warn_of_change(self, path: str, flow_name: str) -> None:
+        # A script is edited where it lies, on purpose; a pickle never is.
+        if self.digests.get(flow_name) not in (None, digest_of(read_script(path))):
+            self.logger.warning(
+                "The script of flow %r, %s, has changed since it was registered; what it says now is run. Register "
+                "the flow again when its tasks or parameters are others.",
+                flow_name,
+                path,
+            )
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any], secrets: Iterable[str] = ()) -> Self:

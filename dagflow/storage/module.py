@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dagflow.storage._script import extract_flow_from_module
+from dagflow.storage._script import flow_from_module
 from dagflow.storage.base import Storage
 
 if TYPE_CHECKING:
@@ -36,4 +36,4 @@ class Module(Storage):
         return self.module
 
     def _load(self, flow_name: str, location: str) -> Flow:
-        return extract_flow_from_module(location, flow_name)
+        return flow_from_module(location, flow_name)

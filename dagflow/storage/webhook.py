@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from dagflow.exceptions import FlowStorageError
-from dagflow.storage._script import flow_from_bytes, flow_to_bytes_pickle, read_script
+from dagflow.storage._http import sent
+from dagflow.storage._script import flow_to_bytes_pickle, read_script
 from dagflow.storage.base import Storage
 
 if TYPE_CHECKING:
@@ -17,11 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["Webhook"]
 
 METHODS = ("GET", "PATCH", "POST", "PUT")
-TRIES = 4
-"""One and three more."""
-PAUSE_SECONDS = 0.5
-RETRIED_STATUSES = (429, 500, 502, 503, 504)
-REQUEST_TIMEOUT_SECONDS = 60
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -86,6 +81,7 @@ class Webhook(Storage):
         """Record *flow* in the place of any other, and return its name."""
         self.flows = {flow.name: flow.name}
         self._flows = {flow.name: flow}
+        self.digests = {}
         return flow.name
 
     def _build(self) -> None:
@@ -98,8 +94,11 @@ class Webhook(Storage):
                     "build_request_kwargs holds 'data', which is replaced by the flow; leave it out.", stacklevel=3
                 )
                 del request["data"]
-            request["content"] = self._data_of(flow)
-            self._build_responses[name] = _sent(self.build_request_http_method, request, f"sending flow {name!r}")
+            data = request["content"] = self._data_of(flow)
+            self._note_digest(name, data)
+            self._build_responses[name] = sent(
+                self.build_request_http_method, request, f"Webhook storage, sending flow {name!r}"
+            )
 
     def _data_of(self, flow: Flow) -> bytes:
         if not self.stored_as_script:
@@ -113,8 +112,10 @@ class Webhook(Storage):
 
     def _load(self, flow_name: str, location: str) -> Flow:
         request = _filled(self.get_flow_request_kwargs)
-        response = _sent(self.get_flow_request_http_method, request, f"getting flow {flow_name!r}")
-        return flow_from_bytes(response.content, flow_name, self.stored_as_script)
+        response = sent(
+            self.get_flow_request_http_method, request, f"Webhook storage, getting flow {flow_name!r}"
+        )
+        return self._open(response.content, flow_name, "its webhook")
 
 
 def _filled(value: Any) -> Any:
@@ -140,28 +141,3 @@ def _value_of(name: str) -> str:
             f"Webhook storage refers to ${{{name}}}, but there is neither an environment variable nor a secret of that "
             "name. Set one of them where the flow is built and where it runs."
         ) from error
-
-
-def _sent(method: str, request: Mapping[str, Any], doing: str) -> Any:
-    """Return the answer to a request; it is sent again when the server is not reached or not well."""
-    import time
-
-    import httpx2
-
-    arguments: dict[str, Any] = {"timeout": REQUEST_TIMEOUT_SECONDS, "follow_redirects": True, **request}
-    for attempt in range(1, TRIES + 1):
-        try:
-            response = httpx2.request(method, **arguments)
-        except httpx2.TransportError as error:
-            if attempt == TRIES:
-                raise FlowStorageError(f"Webhook storage, {doing}: the server cannot be reached: {error}.") from error
-        else:
-            if response.is_success:
-                return response
-            if attempt == TRIES or response.status_code not in RETRIED_STATUSES:
-                # The URL may hold a token, so it is not in the message.
-                raise FlowStorageError(
-                    f"Webhook storage, {doing}: the server answered {response.status_code} {response.reason_phrase}."
-                )
-        time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
-    raise AssertionError("unreachable: the last attempt returns or raises")

@@ -80,7 +80,7 @@ def test_a_storage_serializes_just_its_settings_and_comes_back(storage: Storage,
     document = json.loads(json.dumps(storage.serialize()))
     again = deserialize_storage(document)
 
-    assert set(document) == {"type", "flows", "secrets", "__version__"} | fields
+    assert set(document) == {"type", "flows", "digests", "secrets", "__version__"} | fields
     assert type(again) is type(storage) and again.serialize() == document
 
 

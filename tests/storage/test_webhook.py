@@ -9,7 +9,7 @@ import pytest
 
 from dagflow.core.flow import Flow
 from dagflow.exceptions import FlowStorageError
-from dagflow.storage import Webhook, webhook
+from dagflow.storage import Webhook, _http
 from dagflow.utilities.context import context
 from tests.doubles import HttpDouble
 
@@ -26,7 +26,7 @@ def storage_at(api: HttpDouble, **kwargs: Any) -> Webhook:
 
 @pytest.fixture(autouse=True)
 def _variables(api: HttpDouble, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(_http, "PAUSE_SECONDS", 0)
     monkeypatch.setenv("DAGFLOW_TEST_TOKEN", "canary")
     monkeypatch.setenv("DAGFLOW_TEST_URL", api.url)
 
