@@ -148,7 +148,11 @@ def serialized_hash(flow: Flow, build: bool = False) -> str:
     settings; not with the code inside tasks. Constants other than plain data and dates count by their type only,
     because nothing about them is sure to be the same in the next process.
     """
-    content = {"flow": serialize_flow(flow, build), "constants": _constants(flow)}
+    document = serialize_flow(flow, build)
+    if document["storage"] is not None:
+        # Of the same flow no two processes make the same pickle.
+        document["storage"] = {**document["storage"], "digests": {}}
+    content = {"flow": document, "constants": _constants(flow)}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
