@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dagflow.core.flow import Flow as Flow
     from dagflow.core.parameter import Parameter as Parameter
     from dagflow.core.task import Task as Task
+    from dagflow.core.traced import flow as flow
     from dagflow.tasks.control_flow.case import case as case
     from dagflow.tasks.core.resource_manager import resource_manager as resource_manager
     from dagflow.utilities.context import context as context
@@ -49,6 +50,7 @@ _NAMES = {
     "config": "configuration",
     "context": "utilities.context",
     "flatten": "core.annotations",
+    "flow": "core.traced",
     "mapped": "core.annotations",
     "resource_manager": "tasks.core.resource_manager",
     "tags": "utilities.tasks",

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from dagflow.core.flow_settings import FlowSettings
+
 if TYPE_CHECKING:
     from dagflow.core.flow import Flow
 
 __all__ = ["FrontDoors"]
 
 
-class FrontDoors:
+class FrontDoors(FlowSettings):
     """What a :class:`~dagflow.core.flow.Flow` offers beside being a graph."""
 
     @property

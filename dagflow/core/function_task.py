@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from dagflow.core.advice import TASK_OPTIONS
 from dagflow.core.binding import check_run
 from dagflow.core.blame import user_location
 from dagflow.core.options import unknown_option
@@ -33,7 +34,11 @@ class FunctionTask(Task):
         check_function(fn)
         check_run(fn)
         for option in kwargs.keys() - OPTIONS:
-            raise unknown_option(f"Task {name or getattr(fn, '__name__', fn)!r}", option, OPTIONS)
+            advice = TASK_OPTIONS.get(option)
+            owner = f"Task {name or getattr(fn, '__name__', fn)!r}"
+            if advice is not None:
+                raise TypeError(f"{owner} has no option {option!r}{user_location()}. {advice}")
+            raise unknown_option(owner, option, OPTIONS)
         fields = self.__dict__
         fields.update({key: value for key, value in getattr(fn, "__dict__", {}).items() if key not in DEFAULTS})
         for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):

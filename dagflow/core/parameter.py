@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dagflow.core.blame import user_location
+from dagflow.core.options import checked_text
 from dagflow.core.task import NoDefault, Task
+from dagflow.exceptions import ParameterError
 from dagflow.utilities.context import context
 
 if TYPE_CHECKING:
@@ -25,7 +27,16 @@ class Parameter(Task):
         default: the value when none is given; ``None`` counts as a default.
         required: insist on a value; default is to do so when there is no default.
         tags: words to find the parameter by.
+        type: a type hint; values are compared with it before a run, and converted where nothing is lost.
+        choices: the values that are allowed.
+        description: what the parameter is for.
+
+    Raises:
+        ParameterError: for a default that is none of the choices.
     """
+
+    hint: Any = None
+    choices: tuple[Any, ...] | None = None
 
     def __init__(
         self,
@@ -33,6 +44,10 @@ class Parameter(Task):
         default: Any = NoDefault,
         required: bool | None = None,
         tags: Iterable[str] | None = None,
+        *,
+        type: Any = None,
+        choices: Iterable[Any] | None = None,
+        description: str | None = None,
     ) -> None:
         from dagflow.engine.results.prefect import PrefectResult
 
@@ -40,9 +55,15 @@ class Parameter(Task):
             raise (TypeError if name else ValueError)(
                 f"A parameter needs a name, found {name!r}{user_location()}. Write Parameter('day')."
             )
+        if type is not None:
+            self.hint = type
+        if choices is not None:
+            self.choices = _checked_choices(choices, default, name)
         self.required = default is NoDefault if required is None else required
         self.default = None if default is NoDefault else default
         super().__init__(name=name, slug=name, tags=tags, result=PrefectResult(), checkpoint=True)
+        if description is not None:
+            self.description = checked_text(description, f"Parameter {name!r}: description")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("name", "slug") and name in self.__dict__ and value != self.__dict__[name]:
@@ -86,6 +107,19 @@ class Parameter(Task):
 
     def __repr__(self) -> str:
         return f"<Parameter: {self.name}>"
+
+
+def _checked_choices(choices: Any, default: Any, name: str) -> tuple[Any, ...]:
+    if isinstance(choices, str) or not isinstance(choices, Iterable):
+        raise TypeError(
+            f"Parameter {name!r}: choices must be a list of values, found {choices!r}{user_location()}."
+        )
+    found = tuple(choices)
+    if default is not NoDefault and default is not None and default not in found:
+        raise ParameterError(
+            f"Parameter {name!r}: its default {default!r} is none of its choices {list(found)!r}{user_location()}."
+        )
+    return found
 
 
 class DateTimeParameter(Parameter):

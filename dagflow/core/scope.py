@@ -6,7 +6,7 @@ from typing import Any
 
 from dagflow.utilities.context import MISSING, Layer, current_layer, find
 
-__all__ = ["Building", "building"]
+__all__ = ["Building", "building", "is_tracing"]
 
 
 class Building:
@@ -39,3 +39,8 @@ def building() -> Building:
         layer.building = Building(layer)
     return layer.building  # type: ignore[no-any-return]
 
+
+def is_tracing() -> bool:
+    """Tell whether a function under ``@flow`` is being traced where this is called."""
+    layer = current_layer()
+    return layer is not None and _found(layer, "tracing") is not None

@@ -12,9 +12,11 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from dagflow.core.annotations import EdgeAnnotation
+from dagflow.core.advice import ATTRIBUTES, TASK_OPTIONS
+from dagflow.core.annotations import EdgeAnnotation, unmapped
 from dagflow.core.binding import Binding, check_run
 from dagflow.core.blame import user_location
+from dagflow.core.hooks import checked_hooks, is_callback
 from dagflow.core.operator_methods import Operators
 from dagflow.core.options import (
     checked_function,
@@ -31,7 +33,8 @@ from dagflow.core.options import (
     checked_validator,
     unknown_option,
 )
-from dagflow.core.scope import building
+from dagflow.core.scope import building, is_tracing
+from dagflow.core.words import EXTRAS, WORDS, in_old_words
 from dagflow.engine.cache_validators import never_use
 from dagflow.exceptions import near_match
 from dagflow.triggers import all_successful
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from inspect import Signature
 
     from dagflow.core.flow import Flow
+    from dagflow.core.hooks import Hooks
     from dagflow.engine.result import Result
     from dagflow.engine.state import State
 
@@ -57,6 +61,13 @@ class _LoggerOf:
 
     def __get__(self, task: Task | None, kind: type) -> Any:
         return self if task is None else get_logger(task.name)
+
+
+class _FunctionOf:
+    """The ``run`` of a task, unless a subclass sets something else of that name."""
+
+    def __get__(self, task: Task | None, kind: type) -> Any:
+        return self if task is None else task.run
 
 
 class _SignatureOf:
@@ -140,6 +151,10 @@ class Task(Operators):
         nout: number of items in the returned tuple, so that the task can be unpacked.
         retry_on: exception types to retry on; default all.
         resources: what a run takes of the worker it is on, such as ``{"GPU": 1}``; for workers of a Dask cluster.
+        **words: settings in the words of Prefect 2 and 3: ``retries``, ``retry_delay_seconds``,
+            ``retry_jitter_factor``, ``retry_condition_fn``, ``timeout_seconds``, ``log_prints``, ``cache_key_fn``,
+            ``cache_policy``, ``cache_expiration``, ``refresh_cache``, ``on_running``, ``on_completion``,
+            ``on_cancellation``, ``on_crashed``, ``description``, ``version``.
 
     Raises:
         TypeError: for tags given as a string, a timeout or handlers of the wrong type.
@@ -167,6 +182,15 @@ class Task(Operators):
     task_run_name: str | Callable[..., str] | None
     nout: int | None
     auto_generated: bool
+    cache_expiration: datetime.timedelta | None
+    cache_policy: Any
+    description: str | None
+    log_prints: bool | None
+    refresh_cache: bool | None
+    retry_condition_fn: Callable[..., bool] | None
+    retry_jitter_factor: float | None
+    version: str | None
+    _hooks: Hooks
 
     is_constant: ClassVar[bool] = False
     """Whether the task only stands for a value; the engine takes the value and runs nothing."""
@@ -188,7 +212,8 @@ class Task(Operators):
             if not name.startswith("_"):
                 near = near_match(name, [one for one in dir(self) if not one.startswith("_")])
                 hint = "What the task returns is known only when it runs: use it inside a task, or GetAttr()."
-                message = f"{message}{user_location()}.{near or ' ' + hint}"
+                advice = ATTRIBUTES.get(name)
+                message = f"{message}{user_location()}.{' ' + advice if advice else near or ' ' + hint}"
             raise AttributeError(message, name=name, obj=self)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -235,8 +260,23 @@ class Task(Operators):
         nout: int | None = None,
         retry_on: type[BaseException] | Iterable[type[BaseException]] | None = None,
         resources: Mapping[str, float] | None = None,
+        **words: Any,
     ) -> None:
         self._warn_about_collisions()
+        extras: dict[str, Any] = {}
+        if words or (on_failure is not None and not is_callback(on_failure)):
+            old = {
+                "max_retries": max_retries, "retry_delay": retry_delay, "timeout": timeout, "cache_for": cache_for,
+                "cache_validator": cache_validator,
+            }  # fmt: skip
+            changes, extras = in_old_words(words, old, name or type(self).__name__, OPTIONS)
+            max_retries = changes.get("max_retries", max_retries)
+            retry_delay = changes.get("retry_delay", retry_delay)
+            timeout = changes.get("timeout", timeout)
+            if on_failure is not None and not is_callback(on_failure):
+                owner = f"Task {(name or type(self).__name__)!r}"
+                extras["_hooks"] = extras.get("_hooks", ()) + checked_hooks({"on_failure": on_failure}, owner)
+                on_failure = None
         self.name = checked_text(name, "A task's name") if name is not None else type(self).__name__
         self.slug = checked_text(slug, f"Task {self.name!r}: slug") if slug is not None else None
         self.tags = checked_tags(tags, self.name)
@@ -262,6 +302,8 @@ class Task(Operators):
         )
         self.nout = self._inferred_nout() if nout is None else checked_nout(nout, self.name)
         self.auto_generated = False
+        if extras:
+            self.__dict__.update(extras)
         _leave_to_the_class(self)
         _announce_made(self)
 
@@ -286,6 +328,9 @@ class Task(Operators):
         def run(self) -> Any:
             """Do the work; override it. Arguments are bound by name."""
             return None
+
+    fn: Callable[..., Any] = _FunctionOf()  # type: ignore[assignment]
+    """The code itself: calling it runs it, inside a flow block too."""
 
     logger: logging.Logger = _LoggerOf()  # type: ignore[assignment]
     """The logger ``dagflow.<name>``."""
@@ -367,6 +412,8 @@ class Task(Operators):
         return self.copy(**task_args)
 
     def _change(self, changes: dict[str, Any]) -> None:
+        if not WORDS.isdisjoint(changes):
+            changes = self._in_old_words(changes)
         for name, value in changes.items():
             if not hasattr(self, name):
                 raise AttributeError(
@@ -393,6 +440,12 @@ class Task(Operators):
         if ("cache_for" in changes or "cache_validator" in changes) and "cache_validator" not in changes:
             self.cache_validator = checked_validator(self.cache_for, None, self.name)
 
+    def _in_old_words(self, changes: dict[str, Any]) -> dict[str, Any]:
+        words = {name: changes.pop(name) for name in WORDS & changes.keys()}
+        given = {"max_retries": self.max_retries, "cache_for": self.cache_for, **changes}
+        translated, extras = in_old_words(words, given if "retries" not in words else changes, self.name, OPTIONS)
+        return {**changes, **translated, **extras}
+
     def __call__(
         self,
         *args: Any,
@@ -416,10 +469,28 @@ class Task(Operators):
             TypeError: for arguments that ``run`` does not take.
         """
         flow = self._current_flow("call", flow)
+        if "wait_for" in kwargs:
+            upstream_tasks = self._waits_for(kwargs, upstream_tasks, mapped)
         bound = self._bound(args, kwargs)
         new = self._copy_with(task_args) if task_args else self.copy()
         flow._bind(new, bound, upstream_tasks, mapped)
         return new
+
+    def submit(self, *args: Any, **kwargs: Any) -> Task:
+        """Add a copy of this task to the flow: the same as calling it."""
+        return self(*args, **kwargs)
+
+    def _waits_for(
+        self, kwargs: dict[str, Any], upstream_tasks: Iterable[Any] | None, mapped: bool
+    ) -> Iterable[Any] | None:
+        """Take ``wait_for`` from the arguments, unless it is one of ``run``; return all tasks to wait for."""
+        binding = self._binding()
+        if "wait_for" in binding.signature.parameters or (binding.accepts_any and not is_tracing()):
+            return upstream_tasks
+        given = kwargs.pop("wait_for")
+        listed = list(given) if isinstance(given, list | tuple | set | frozenset) else [] if given is None else [given]
+        # Children of a map wait for the whole of each; upstream_tasks would be mapped over.
+        return [*(upstream_tasks or ()), *(unmapped(one) if mapped else one for one in listed)]
 
     def bind(
         self,
@@ -449,6 +520,9 @@ class Task(Operators):
 
     def _nearest(self, kwargs: Mapping[str, Any]) -> str:
         """Return a hint for the first argument that ``run`` does not take."""
+        advice = next((TASK_OPTIONS[name] for name in kwargs if name in TASK_OPTIONS), None)
+        if advice is not None:
+            return f" {advice}"
         known = list(self._binding().signature.parameters)
         return next((near_match(name, known) for name in kwargs if name not in known), "")
 
@@ -462,7 +536,8 @@ class Task(Operators):
         if flow is None:
             raise ValueError(
                 f"Cannot {verb} task {self.name!r} outside a flow{user_location()}. Inside `with Flow(...):` a call "
-                f"adds the task to the flow; to run its code now, write `{self.name}.run(...)`."
+                f"adds the task to the flow; to run its code now, write `{self.name}.run(...)`, which is also "
+                f"`{self.name}.fn(...)`."
             )
         return flow
 
@@ -480,13 +555,15 @@ class Task(Operators):
         Raises:
             TypeError: for an argument that cannot be indexed.
         """
-        for value in (*args, *kwargs.values()):
+        for value in (*args, *(value for name, value in kwargs.items() if name != "wait_for")):
             if not isinstance(value, EdgeAnnotation) and not hasattr(value, "__getitem__"):
                 raise TypeError(
                     f"Task {self.name!r} cannot map over {value!r} of type {type(value).__name__}{user_location()}: "
                     "it cannot be indexed. Give it a list, or wrap the value in unmapped(...)."
                 )
         flow = self._current_flow("map", flow)
+        if "wait_for" in kwargs:
+            upstream_tasks = self._waits_for(kwargs, upstream_tasks, mapped=True)
         bound = self._bound(args, kwargs)
         new = self._copy_with(task_args) if task_args else self.copy()
         if "nout" not in (task_args or {}):
@@ -537,6 +614,26 @@ class Task(Operators):
 
     def __repr__(self) -> str:
         return f"<Task: {self.name}>"
+
+    def __str__(self) -> str:
+        if is_tracing():
+            cure = "Format or print in a task that takes this one; repr(task) names it."
+            raise self._no_value("written as text", cure)
+        return repr(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    def __int__(self) -> int:
+        raise self._no_value("made a number", "Convert it in a task that takes this one.")
+
+    __float__ = __index__ = __int__
+
+    def _no_value(self, what: str, cure: str) -> TypeError:
+        return TypeError(
+            f"What task {self.name!r} returns cannot be {what} while the flow is built{user_location()}: it is known "
+            f"only when it runs. {cure}"
+        )
 
     def __bool__(self) -> bool:
         if context.get("flow") is None:
@@ -602,7 +699,10 @@ def _leave_to_the_class(task: Task) -> None:
             del fields[name]
 
 
-OPTIONS = frozenset(DEFAULTS) - {"auto_generated"} | {"on_failure"}
+for _name, _default in EXTRAS.items():
+    setattr(Task, _name, _default)
+
+OPTIONS = frozenset(DEFAULTS) - {"auto_generated"} | {"on_failure"} | WORDS
 """What the constructor takes."""
 
 

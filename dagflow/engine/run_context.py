@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BUILD_KEYS", "RunScope", "TaskRun", "new_id"]
 
-BUILD_KEYS = frozenset({"flow", "case", "resource"})
+BUILD_KEYS = frozenset({"flow", "case", "resource", "tracing"})
 """What a task must not see although its flow is run inside a ``with Flow(...)`` block."""
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dagflow.configuration import config
 from dagflow.core.blame import user_location
 from dagflow.core.options import checked_executor, checked_handlers, checked_schedule
+from dagflow.core.typed import converted_parameters
 from dagflow.engine.base_state import utc
 from dagflow.engine.clock import Clock
 from dagflow.engine.display import display_for
@@ -74,6 +75,7 @@ def run_flow(
     for event in _events(flow, bool(scheduled), clock):
         defaults = dict(event.parameter_defaults or {}) if event is not None else {}
         _check_parameters(flow, {**given["parameters"], **defaults, **values})
+        checked = {**values, **converted_parameters(flow, {**defaults, **given["parameters"], **values})}
         keys = _keys(given, names, event)
         keys["parameters"] = {**defaults, **given["parameters"]}
         keys["caches"] = _caches()
@@ -81,7 +83,7 @@ def run_flow(
         _wait_for(start, clock)
         # A frame of our own here would be one more between the user's script and the user's function.
         try:
-            state = runner.run(parameters=values, context=keys, return_tasks=flow._graph, state=start, **options)
+            state = runner.run(parameters=checked, context=keys, return_tasks=flow._graph, state=start, **options)
         finally:
             if display is not None:
                 display.close()

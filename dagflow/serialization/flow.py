@@ -240,7 +240,10 @@ def _skeleton_tasks(document: FlowDocument) -> dict[str, Task]:
             tasks[one.slug] = _skeleton_task(one)
         else:
             default = NoDefault if known.required and known.default is None else known.default
-            tasks[one.slug] = Parameter(known.name, default, required=known.required, tags=known.tags)
+            made = Parameter(known.name, default, required=known.required, tags=known.tags)
+            if known.value_schema is not None:
+                made.__dict__["_schema"] = known.value_schema
+            tasks[one.slug] = made
     return tasks
 
 

@@ -139,6 +139,7 @@ class ParameterDocument(Document):
     tags: list[str] = []
     required: bool
     default: Any = None
+    value_schema: dict[str, Any] | None = Field(default=None, alias="schema")
     outputs: str | None = None
 
 

@@ -64,20 +64,28 @@ def serialize_parameter(parameter: Parameter, memory: Memory | None = None) -> d
     Raises:
         ValueError: when its default cannot be written as JSON.
     """
+    from dagflow.core.typed import is_typed, json_default, schema_of
+
+    default, schema = parameter.default, None
+    if is_typed(parameter) or parameter.description or "_schema" in parameter.__dict__:
+        default, schema = json_default(parameter), schema_of(parameter)
     try:
-        json.dumps(parameter.default, allow_nan=False)
+        json.dumps(default, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"The default of Parameter {parameter.name!r} cannot be written as JSON: {error}. Give a default made of "
             "text, numbers, lists and dicts, and convert it in a task (DateTimeParameter does so for dates)."
         ) from error
+    # A key only where there is something to say: documents of flows without types stay as they were, and their hashes.
+    said = {} if schema is None else {"schema": schema}
     return {
         "name": parameter.name,
         "slug": parameter.slug,
         "type": type_name(type(parameter)),
         "tags": sorted(parameter.tags),
         "required": parameter.required,
-        "default": parameter.default,
+        "default": default,
+        **said,
         "outputs": _signature(parameter, {} if memory is None else memory)[1],
         "__version__": VERSION,
     }
