@@ -18,7 +18,11 @@ Every error and signal class of the package that does not carry a state.
         ├── UnknownSettingError             (AttributeError)
         ├── ClientError                     (RuntimeError) the server said no, or did not answer
         │   ├── ObjectNotFoundError         (LookupError)
-        │   └── AuthorizationError
+        │   ├── AuthorizationError
+        │   ├── InvalidRequestError         (ValueError)
+        │   ├── ConflictError               what is there stands against it
+        │   │   └── StaleTokenError         another process holds the run
+        │   └── ServerUnreachableError      no answer
         ├── ClusterError                    (RuntimeError)
         ├── ValueLostError                  (RuntimeError)
         ├── WorkerLostError                 (RuntimeError)
@@ -39,14 +43,18 @@ __all__ = [
     "ClientError",
     "ClusterError",
     "ConfigurationError",
+    "ConflictError",
     "CycleError",
     "DuplicateKeyError",
     "FlowError",
     "FlowStorageError",
+    "InvalidRequestError",
     "ObjectNotFoundError",
     "ParameterError",
     "PrefectException",
     "PrefectSignal",
+    "ServerUnreachableError",
+    "StaleTokenError",
     "TaskTimeoutSignal",
     "UnknownSettingError",
     "ValueLostError",
@@ -170,7 +178,18 @@ class UnknownSettingError(PrefectException, AttributeError):
 
 
 class ClientError(PrefectException, RuntimeError):
-    """The server refused the request."""
+    """
+    The server refused the request.
+
+    Attributes:
+        code: the word by which the server names the kind of refusal, ``None`` when there was no answer.
+        status: the HTTP status of the answer.
+        detail: what the server adds for programs.
+    """
+
+    code: str | None = None
+    status: int | None = None
+    detail: Any = None
 
 
 class ObjectNotFoundError(ClientError, LookupError):
@@ -179,6 +198,22 @@ class ObjectNotFoundError(ClientError, LookupError):
 
 class AuthorizationError(ClientError):
     """The server did not accept the API key."""
+
+
+class InvalidRequestError(ClientError, ValueError):
+    """The server cannot accept what the request holds."""
+
+
+class ConflictError(ClientError):
+    """What the server holds stands against the request."""
+
+
+class StaleTokenError(ConflictError):
+    """Another process has taken over the run."""
+
+
+class ServerUnreachableError(ClientError):
+    """The server did not answer."""
 
 
 class ClusterError(PrefectException, RuntimeError):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dagflow.exceptions import ClientError, PrefectException
+from dagflow.exceptions import PrefectException
 from dagflow.utilities.context import context
 
 if TYPE_CHECKING:
     from dagflow.core.flow import Flow
 
-__all__ = ["register_flow", "run_agent"]
+__all__ = ["complete", "register_flow", "run_agent"]
 
 
 def register_flow(
@@ -37,14 +37,14 @@ def register_flow(
         project_name: the project it belongs to.
         build: bring the flow to its storage.
         labels: labels for the run config.
-        set_schedule_active: follow the flow's schedule from now on.
+        set_schedule_active: follow the flow's schedule from now on; ``None`` leaves that as it is for the group.
         version_group_id: the group of versions it belongs to; default is that of its name.
         no_url: print nothing.
         idempotency_key: registering again with the same key changes nothing.
         **storage_kwargs: for the default storage.
 
     Raises:
-        ValueError: inside the flow's own block.
+        ValueError: inside the flow's own block, and for a project that does not exist.
         TypeError: without a project.
         ClientError: when the server cannot be reached, with its URL, or refuses.
     """
@@ -56,24 +56,18 @@ def register_flow(
     from dagflow.client.client import Client
 
     with Client() as client:
-        # First, so that nothing is built for a server that is not there.
-        client.get("health")
-        _complete(flow, labels, storage_kwargs)
-        _check_schedule(flow)
-        answer = client.post(
-            "flows/register",
-            {
-                "flow": flow.serialize(build=build),
-                "project_name": project_name,
-                "set_schedule_active": set_schedule_active,
-                "version_group_id": version_group_id,
-                "idempotency_key": idempotency_key,
-            },
+        # First, so that nothing is touched for a server that is not there; once, because a person is waiting.
+        client._request("GET", "health", retries=0)
+        complete(flow, labels, storage_kwargs)
+        return client.register(
+            flow,
+            project_name,
+            build=build,
+            set_schedule_active=set_schedule_active,
+            version_group_id=version_group_id,
+            no_url=no_url,
+            idempotency_key=idempotency_key,
         )
-    flow_id = answer.get("id") if isinstance(answer, dict) else answer
-    if not no_url:
-        print(f"Flow: {flow_id}, project: {project_name}, labels: {sorted(flow.run_config.labels)}")
-    return flow_id
 
 
 def run_agent(flow: Flow, **kwargs: Any) -> None:
@@ -114,30 +108,17 @@ def _is_being_loaded(flow: Flow, call: str) -> bool:
     return True
 
 
-def _complete(flow: Flow, labels: Iterable[str] | None, storage_kwargs: dict[str, Any]) -> None:
+def complete(
+    flow: Flow, labels: Iterable[str] | None = None, storage_kwargs: Mapping[str, Any] | None = None
+) -> None:
     """Give *flow* what a server must know and what it does not say itself."""
     from dagflow.run_configs import UniversalRun
     from dagflow.storage import get_default_storage_class
 
     if flow.storage is None:
-        flow.storage = get_default_storage_class()(**storage_kwargs)
+        flow.storage = get_default_storage_class()(**(storage_kwargs or {}))
     if flow.run_config is None:
         flow.run_config = UniversalRun()
     flow.run_config.labels.update(flow.storage.labels, labels or ())
     if flow.result is None:
         flow.result = flow.storage.result
-
-
-def _check_schedule(flow: Flow) -> None:
-    """Refuse a schedule whose runs would lack a required parameter."""
-    if flow.schedule is None:
-        return
-    required = {one.name for one in flow.parameters() if one.required}
-    lacking = sorted(
-        {name for name in required for clock in flow.schedule.clocks if name not in (clock.parameter_defaults or {})}
-    )
-    if lacking:
-        raise ClientError(
-            f"Flow {flow.name!r} has a schedule, but its runs would lack the required parameters {', '.join(lacking)}. "
-            "Give each clock parameter_defaults with them, or give the parameters defaults."
-        )

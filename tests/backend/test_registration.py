@@ -45,7 +45,8 @@ def test_without_a_server_its_address_is_named_and_nothing_is_built(tmp_path: Pa
 
 
 def test_the_metadata_is_sent_completed(api: HttpDouble, capsys: pytest.CaptureFixture[str]) -> None:
-    api.answers["/api/flows/register"] = 200, {"id": "flow-id"}
+    api.answers["/api/projects?name=night&limit=200"] = 200, {"items": [{"id": "p", "name": "night"}]}
+    api.answers["/api/flows/register"] = 200, {"id": "flow-id", "flow_group_id": "group-id"}
     flow = Flow("etl")
 
     with set_temporary_config({"cloud.api": api.url}):
@@ -53,7 +54,7 @@ def test_the_metadata_is_sent_completed(api: HttpDouble, capsys: pytest.CaptureF
 
     method, path, _, body = api.requests[-1]
     assert (flow_id, method, path) == ("flow-id", "POST", "/api/flows/register")
-    assert (body["project_name"], body["idempotency_key"]) == ("night", "k")
+    assert (body["project_id"], body["idempotency_key"]) == ("p", "k")
     assert list(body["flow"]["storage"]["flows"]) == ["etl"] and body["flow"]["run_config"]["labels"] == ["b"]
     assert flow.result is flow.storage.result
     assert "night" in capsys.readouterr().out

@@ -9,9 +9,19 @@ import pytest
 
 from dagflow._version import __version__
 from dagflow.client import Client
-from dagflow.exceptions import AuthorizationError, ClientError, ObjectNotFoundError
+from dagflow.exceptions import (
+    AuthorizationError,
+    ClientError,
+    ConflictError,
+    InvalidRequestError,
+    ObjectNotFoundError,
+)
 from dagflow.utilities.configuration import set_temporary_config
 from tests.doubles import HttpDouble
+
+
+def no_wait(seconds: float) -> None:
+    """Pass over the wait before another try."""
 
 
 def test_building_a_client_sends_nothing_and_takes_the_configured_address() -> None:
@@ -67,17 +77,20 @@ def test_answers_are_decoded(api: HttpDouble) -> None:
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (400, ClientError),
+        (400, InvalidRequestError),
         (401, AuthorizationError),
         (403, AuthorizationError),
         (404, ObjectNotFoundError),
+        (409, ConflictError),
+        (422, InvalidRequestError),
+        (418, ClientError),
         (500, ClientError),
     ],
 )
 def test_a_refusal_is_an_error_with_the_reason(api: HttpDouble, status: int, kind: type[Exception]) -> None:
     api.answers["/api/x"] = (status, {"error": {"code": "E", "message": "because"}})
 
-    with Client(api.url) as client, pytest.raises(kind, match=f"answered {status}: because") as caught:
+    with Client(api.url, _sleep=no_wait) as client, pytest.raises(kind, match=f"answered {status}: because") as caught:
         client.get("x")
 
     assert type(caught.value) is kind
@@ -88,13 +101,13 @@ def test_a_refusal_is_an_error_with_the_reason(api: HttpDouble, status: int, kin
 def test_an_answer_that_is_not_json_is_malformed(api: HttpDouble, status: int) -> None:
     api.answers["/api/x"] = (status, b"<html>")
 
-    with Client(api.url) as client, pytest.raises(ClientError, match="malformed response"):
+    with Client(api.url, _sleep=no_wait) as client, pytest.raises(ClientError, match="malformed response"):
         client.get("x")
 
 
 @pytest.mark.parametrize("server", ["http://127.0.0.1:1", "nonsense", "http://[bad"])
 def test_a_server_that_cannot_be_reached_is_named_with_the_way_to_start_one(server: str) -> None:
-    with Client(server) as client, pytest.raises(ClientError, match="dagflow server start") as caught:
+    with Client(server, _sleep=no_wait) as client, pytest.raises(ClientError, match="dagflow server start") as caught:
         client.get("x")
 
     assert f"{server}/api/x" in str(caught.value)

@@ -1,0 +1,182 @@
+"""What a client does with agents, limits, keys and values, secrets, artifacts, deployments and pools."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from dagflow._version import __version__
+from dagflow.client.connection import Connection, in_path
+from dagflow.exceptions import ClientError, ObjectNotFoundError
+
+__all__ = ["LibraryCalls"]
+
+TASK_TAG, FLOW_LABEL = "task_tag", "flow_label"
+
+
+class LibraryCalls(Connection):
+    """Everything that is neither a flow nor a run."""
+
+    # --- agents ----------------------------------------------------------------------------------------------
+
+    def register_agent(
+        self,
+        agent_type: str,
+        name: str | None = None,
+        labels: Iterable[str] | None = None,
+        agent_config_id: str | None = None,
+        **more: Any,
+    ) -> str:
+        """Make an agent known and return its id; *more* are further fields of its record."""
+        body = {
+            "type": agent_type,
+            "name": name,
+            "labels": sorted(set(labels or ())),
+            "agent_config_id": agent_config_id,
+            "core_version": __version__,
+            "host": socket.gethostname(),
+            **more,
+        }
+        return str(self.post("agents", body)["id"])
+
+    def get_agent_config(self, agent_config_id: str) -> dict[str, Any]:
+        """Return the settings of an agent config."""
+        record = self.get(f"agent_configs/{in_path(agent_config_id)}")
+        return dict(record.get("settings") or {})
+
+    # --- limits ----------------------------------------------------------------------------------------------
+
+    def get_task_tag_limit(self, tag: str) -> int | None:
+        """Return how many task runs with *tag* may run at once; ``None`` is no limit."""
+        return self._limit(TASK_TAG, tag)
+
+    def update_task_tag_limit(self, tag: str, limit: int) -> str:
+        """
+        Let at most *limit* task runs with *tag* run at once, and return the limit's id.
+
+        Raises:
+            ValueError: for a negative limit.
+        """
+        return self._set_limit(TASK_TAG, tag, limit)
+
+    def delete_task_tag_limit(self, limit_id: str) -> bool:
+        """Remove a limit by its id."""
+        return self._delete_limit(limit_id)
+
+    def get_flow_label_limit(self, label: str) -> int | None:
+        """Return how many flow runs with *label* may run at once; ``None`` is no limit."""
+        return self._limit(FLOW_LABEL, label)
+
+    def update_flow_label_limit(self, label: str, limit: int) -> str:
+        """
+        Let at most *limit* flow runs with *label* run at once, and return the limit's id.
+
+        Raises:
+            ValueError: for a negative limit.
+        """
+        return self._set_limit(FLOW_LABEL, label, limit)
+
+    def delete_flow_label_limit(self, limit_id: str) -> bool:
+        """Remove a limit by its id."""
+        return self._delete_limit(limit_id)
+
+    def _limit(self, kind: str, name: str) -> int | None:
+        try:
+            return int(self.get(f"limits/{kind}/{in_path(name)}")["limit"])
+        except ObjectNotFoundError:
+            return None
+
+    def _set_limit(self, kind: str, name: str, limit: int) -> str:
+        if limit < 0:
+            raise ValueError(f"A limit cannot be negative, found {limit}; 0 lets nothing run.")
+        return str(self.post("limits", {"kind": kind, "name": name, "limit": limit})["id"])
+
+    def _delete_limit(self, limit_id: str) -> bool:
+        try:
+            self.delete(f"limits/{in_path(limit_id)}")
+        except ObjectNotFoundError:
+            return False
+        return True
+
+    # --- secrets ---------------------------------------------------------------------------------------------
+
+    def set_secret(self, name: str, value: Any) -> None:
+        """
+        Keep a secret on the server, which encrypts it.
+
+        Raises:
+            ValueError: when the server refuses, as one without a key for encryption does.
+        """
+        try:
+            self.post("secrets", {"name": name, "value": value})
+        except ClientError as error:
+            if error.status is None:
+                raise
+            raise ValueError(f"The secret {name!r} was not kept: {error}") from error
+
+    # --- artifacts -------------------------------------------------------------------------------------------
+
+    def create_task_run_artifact(
+        self, task_run_id: str, kind: str, data: Mapping[str, Any], tenant_id: str | None = None, **more: Any
+    ) -> str:
+        """
+        Put an artifact on the page of a task run and return its id; *more* are ``key`` and ``description``.
+
+        Raises:
+            ValueError: without a task run.
+        """
+        if not task_run_id:
+            raise ValueError("An artifact belongs to a task run: give its id.")
+        named = {name: value for name, value in more.items() if value is not None}
+        body = {"task_run_id": task_run_id, "kind": kind, "data": dict(data), **named}
+        return str(self.post("artifacts", body)["id"])
+
+    def update_task_run_artifact(self, task_run_artifact_id: str, data: Mapping[str, Any]) -> None:
+        """
+        Replace the content of an artifact.
+
+        Raises:
+            ValueError: without an id.
+        """
+        path = f"artifacts/{in_path(_artifact(task_run_artifact_id))}"
+        self._request("PATCH", path, body={"data": dict(data)})
+
+    def delete_task_run_artifact(self, task_run_artifact_id: str) -> None:
+        """
+        Delete an artifact.
+
+        Raises:
+            ValueError: without an id.
+        """
+        self.delete(f"artifacts/{in_path(_artifact(task_run_artifact_id))}")
+
+    # --- deployments and pools -------------------------------------------------------------------------------
+
+    def _deployment(self, name: str) -> dict[str, Any]:
+        """Return a deployment by its id, ``flow/deployment``, or ``project/flow/deployment``."""
+        if "/" not in name:
+            answer: dict[str, Any] = self.get(f"deployments/{in_path(name)}")
+            return answer
+        *project, flow_name, own = name.split("/")
+        params = {"flow_name": flow_name, "name": own, "project_name": "/".join(project) or None}
+        found = list(self._items("deployments", params))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            projects = ", ".join(sorted(str(one["project_name"]) for one in found))
+            raise ValueError(f"There are deployments {name!r} in several projects: {projects}. Use project/{name}.")
+        raise ObjectNotFoundError(f"There is no deployment {name!r}. List them with `dagflow deployment ls`.")
+
+    def _upsert_deployment(self, flow_group_id: str, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = self.post("deployments", {"flow_group_id": flow_group_id, "name": name, **settings})
+        return answer
+
+    def _pools(self) -> Iterator[dict[str, Any]]:
+        return self._items("work_pools")
+
+
+def _artifact(artifact_id: str | None) -> str:
+    if not artifact_id:
+        raise ValueError("Which artifact? Its id is missing; it is what making it returned.")
+    return artifact_id
