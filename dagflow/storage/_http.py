@@ -48,11 +48,18 @@ def sent(method: str, request: Mapping[str, Any], doing: str, accepted: tuple[in
         else:
             if response.is_success or response.status_code in accepted:
                 return response
-            if attempt == TRIES or response.status_code not in RETRIED_STATUSES:
+            if attempt == TRIES or not _may_pass(response):
                 raise FlowStorageError(_refusal(response, doing))
             pause = max(pause, _asked_pause(response))
         time.sleep(pause)
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _may_pass(response: Any) -> bool:
+    """Tell whether asking again may help; some hosts say *forbidden* to those who ask too often."""
+    return response.status_code in RETRIED_STATUSES or (
+        response.status_code == 403 and "Retry-After" in response.headers
+    )
 
 
 def _asked_pause(response: Any) -> float:

@@ -90,9 +90,7 @@ def _told(error: BaseException) -> str:
 
 def _hint(error: BaseException) -> str:
     if isinstance(error, ImportError):
-        return (
-            f"Install the module {error.name or 'it names'!r} where the flow runs, or put its folder on PYTHONPATH."
-        )
+        return f"Install the module {error.name or 'it names'!r} where the flow runs, or put its folder on PYTHONPATH."
     if isinstance(error, SyntaxError):
         return "Repair the script, and check that it is meant for this version of Python."
     if isinstance(error, SystemExit):

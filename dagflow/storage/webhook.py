@@ -112,9 +112,7 @@ class Webhook(Storage):
 
     def _load(self, flow_name: str, location: str) -> Flow:
         request = _filled(self.get_flow_request_kwargs)
-        response = sent(
-            self.get_flow_request_http_method, request, f"Webhook storage, getting flow {flow_name!r}"
-        )
+        response = sent(self.get_flow_request_http_method, request, f"Webhook storage, getting flow {flow_name!r}")
         return self._open(response.content, flow_name, "its webhook")
 
 
