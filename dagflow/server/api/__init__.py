@@ -1,0 +1,1 @@
+"""The REST surface: one router for each noun."""

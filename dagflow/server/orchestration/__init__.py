@@ -1,0 +1,1 @@
+"""Decisions: pure functions of states, limits and times; no database here."""

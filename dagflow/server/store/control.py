@@ -1,0 +1,180 @@
+"""What people do to runs: cancel, restart, approve, start at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import select
+
+from dagflow.server.database import tables
+from dagflow.server.database.engine import Tx
+from dagflow.server.errors import Conflict, NotFound
+from dagflow.server.orchestration.kinds import FINISHED, RESTARTED, SUCCESSFUL
+from dagflow.server.store import logs
+from dagflow.server.store.states import Batch, state_document, wanted_state
+from dagflow.server.text import loaded
+
+__all__ = ["approve", "cancel", "restart", "start_now"]
+
+_RUN, _TASK_RUN, _TASK, _EDGE = tables.flow_run, tables.task_run, tables.task, tables.edge
+
+
+def _read(tx: Tx, run_id: str, actor: str | None) -> tuple[Batch, Any]:
+    batch = Batch(tx, actor=actor)
+    batch.read_flow_runs([run_id])
+    if run_id not in batch.flow_runs:
+        raise NotFound.of("flow run", run_id)
+    return batch, batch.flow_runs[run_id]
+
+
+def cancel(tx: Tx, run_id: str, actor: str | None = None, reason: str | None = None) -> str:
+    """
+    Cancel a run and return its state then.
+
+    One that is being executed becomes Cancelling, which its process notices; one that has finished stays as it is.
+    Runs that it started are cancelled too.
+    """
+    batch, run = _read(tx, run_id, actor)
+    if run.state in FINISHED:
+        return str(run.state)
+    kind = "Cancelling" if run.state in ("Running", "Cancelling") and run.held else "Cancelled"
+    if run.state != kind:
+        message = reason or ("Cancelled by hand." if kind == "Cancelled" else "Its process is asked to stop.")
+        batch.set_flow_run(wanted_state(run_id, state_document(kind, message), reason=reason))
+        batch.save()
+        tx.news.append(("cancelling", run_id))
+    for child in _unfinished_children(tx, run_id):
+        cancel(tx, child, actor, f"The run that started it, {run_id}, was cancelled.")
+    return str(run.state)
+
+
+def _unfinished_children(tx: Tx, run_id: str) -> list[str]:
+    started = select(_TASK_RUN.c.id).where(_TASK_RUN.c.flow_run_id == run_id).scalar_subquery()
+    found = select(_RUN.c.id).where(_RUN.c.parent_task_run_id.in_(started), _RUN.c.state.not_in(FINISHED))
+    return list(tx.execute(found).scalars())
+
+
+def start_now(tx: Tx, run_id: str, actor: str | None = None) -> str:
+    """Let a run that waits start at once."""
+    batch, run = _read(tx, run_id, actor)
+    if run.held or run.state in FINISHED:
+        raise Conflict(f"The run is {run.state}; only one that waits can be started.", detail={"state": run.state})
+    document = state_document("Scheduled", "Started by hand.", start_time=tx.stamp)
+    batch.set_flow_run(wanted_state(run_id, document))
+    batch.save()
+    return str(run.state)
+
+
+def approve(tx: Tx, run_id: str, task_run_id: str | None, actor: str | None = None) -> int:
+    """Let paused task runs go on, and return how many; all of the run without *task_run_id*."""
+    batch, run = _read(tx, run_id, actor)
+    if run.state in FINISHED:
+        raise Conflict(f"The run has finished as {run.state}.", detail={"state": run.state})
+    found = select(_TASK_RUN.c.id).where(_TASK_RUN.c.flow_run_id == run_id, _TASK_RUN.c.state == "Paused")
+    if task_run_id is not None:
+        found = found.where(_TASK_RUN.c.id == task_run_id)
+    ids = list(tx.execute(found).scalars())
+    batch.read_task_runs(ids)
+    for id in ids:
+        batch.set_task_run(wanted_state(id, state_document("Resume", "Approved.", start_time=tx.stamp)))
+    if run.state == "Paused":
+        batch.set_flow_run(wanted_state(run_id, state_document("Resume", "Approved.", start_time=tx.stamp)))
+        ids = ids or [run_id]
+    batch.save()
+    tx.news.append(("ready",))
+    return len(ids)
+
+
+# --- restart ---------------------------------------------------------------------------------------------------
+
+
+def restart(
+    tx: Tx, run_id: str, from_task_run_id: str | None, actor: str | None = None, reason: str | None = None
+) -> dict[str, Any]:
+    """
+    Run again what failed, and what depends on it; or a chosen task run, and what depends on it.
+
+    A mapped task keeps its children that succeeded, unless one of the tasks that it is mapped over runs again.
+    """
+    batch, run = _read(tx, run_id, actor)
+    reset, again = _to_reset(tx, run_id, run.flow_id, from_task_run_id)
+    if run.held or (run.state not in FINISHED and not reset):
+        raise Conflict(f"The run is {run.state}; only one that has ended, or has failed tasks, can be restarted.",
+                       detail={"state": run.state})  # fmt: skip
+    batch.read_task_runs(reset)
+    message = f"Reset by a restart{f' ({reason})' if reason else ''}."
+    for id in reset:
+        batch.set_task_run(wanted_state(id, state_document("Pending", message), reason=reason))
+    document = state_document("Scheduled", f"Restarted{f' ({reason})' if reason else ''}.", start_time=tx.stamp)
+    run.times_resurrected = 0
+    batch.set_flow_run(wanted_state(run_id, document, reason=reason))
+    batch.save()
+    logs.add_log(tx, run_id, "INFO", f"Restarted by {actor or 'somebody'}: {len(reset)} task runs will run again.")
+    return {"state": run.state, "reset": len(reset), "warnings": _warnings(tx, run_id, run.flow_id, again)}
+
+
+def _to_reset(tx: Tx, run_id: str, flow_id: str, chosen: str | None) -> tuple[list[str], set[str]]:
+    """Return the task runs to reset, and the tasks of which something runs again."""
+    rows = tx.execute(
+        select(_TASK_RUN.c.id, _TASK_RUN.c.task_id, _TASK_RUN.c.map_index, _TASK_RUN.c.state).where(
+            _TASK_RUN.c.flow_run_id == run_id
+        )
+    ).all()
+    if chosen is not None:
+        first = [row for row in rows if row.id == chosen]
+        if not first:
+            raise NotFound.of("task run", chosen)
+    else:
+        first = [row for row in rows if row.state in RESTARTED]
+    # What failed as a whole stands for its task; a failed child leaves its task's other children alone.
+    whole = {row.task_id for row in first if row.map_index < 0}
+    partly = {row.task_id for row in first if row.map_index >= 0}
+    below = _downstream(tx, flow_id, whole | partly)
+    chosen_ids = {row.id for row in first}
+    reset = []
+    for row in rows:
+        if row.id in chosen_ids or row.task_id in below or (row.task_id in whole and row.map_index >= 0):
+            if row.state == "Mapped" and row.task_id in partly and row.task_id not in below:
+                continue
+            reset.append(row.id)
+    return reset, whole | partly | below
+
+
+def _downstream(tx: Tx, flow_id: str, tasks: Iterable[str]) -> set[str]:
+    """Return the tasks that depend on *tasks*, themselves not among them."""
+    followers: dict[str, list[str]] = {}
+    edges = select(_EDGE.c.upstream_task_id, _EDGE.c.downstream_task_id).where(_EDGE.c.flow_id == flow_id)
+    for up, down in tx.execute(edges):
+        followers.setdefault(up, []).append(down)
+    found: set[str] = set()
+    waiting = list(tasks)
+    while waiting:
+        for one in followers.get(waiting.pop(), ()):
+            if one not in found:
+                found.add(one)
+                waiting.append(one)
+    return found
+
+
+def _warnings(tx: Tx, run_id: str, flow_id: str, again: set[str]) -> list[str]:
+    """Return a sentence for each task whose value will be needed and is kept nowhere."""
+    edges = select(_EDGE.c.upstream_task_id).where(
+        _EDGE.c.flow_id == flow_id, _EDGE.c.downstream_task_id.in_(again), _EDGE.c.key.is_not(None)
+    )
+    needed = set(tx.execute(edges).scalars()) - again
+    rows = tx.execute(
+        select(_TASK.c.slug, _TASK_RUN.c.state, _TASK_RUN.c.serialized_state)
+        .join(_TASK, _TASK.c.id == _TASK_RUN.c.task_id)
+        .where(_TASK_RUN.c.flow_run_id == run_id, _TASK_RUN.c.task_id.in_(needed), _TASK.c.auto_generated.is_(False))
+    ).all()
+    lacking = set()
+    for row in rows:
+        result = (loaded(row.serialized_state) or {}).get("_result") or {}
+        if row.state in SUCCESSFUL - {"Mapped", "Skipped"} and not result.get("location"):
+            lacking.add(row.slug)
+    return [
+        f"The result of {slug} is needed and was kept nowhere, so the task will run again or its followers will fail. "
+        "Give the task a result (result=...) to keep it."
+        for slug in sorted(lacking)
+    ]

@@ -1,0 +1,203 @@
+"""Schedules of flows, groups and deployments, and the runs made for them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select, update
+
+from dagflow.exceptions import PrefectException
+from dagflow.server.clock import stamp
+from dagflow.server.database import tables
+from dagflow.server.database.engine import Tx
+from dagflow.server.errors import Invalid, Refusal
+from dagflow.server.orchestration.upcoming import PlannedRun, missing_defaults, planned_runs
+from dagflow.server.store import archives, creation, groups, records
+from dagflow.server.text import loaded
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "Limits",
+    "activate_if_possible",
+    "check_schedule",
+    "make_planned_runs",
+    "scheduled_flows",
+    "set_active",
+    "set_group_schedule",
+]
+
+_FLOW, _GROUP, _RUN, _DEPLOYMENT = tables.flow, tables.flow_group, tables.flow_run, tables.deployment
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """How far ahead runs are made."""
+
+    count: int = 10
+    ahead: float = 86_400.0
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def check_schedule(document: Any) -> Any:
+    """
+    Return the schedule that *document* describes.
+
+    Raises:
+        Invalid: when it describes none.
+    """
+    from dagflow.serialization.schedule import deserialize_schedule
+
+    try:
+        return deserialize_schedule(document)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, PrefectException) as error:
+        raise Invalid(f"The schedule could not be read: {error}") from error
+
+
+def set_group_schedule(tx: Tx, id: str, document: Any, timezone: str | None, limits: Limits) -> dict[str, Any]:
+    """Give a group a schedule of its own, ``None`` for that of its flow, and make its runs anew."""
+    group = groups.get_group(tx.connection, id)
+    if document is not None:
+        document = _started_now(document, timezone, tx.now)
+        check_schedule(document)
+    records.change(tx, _GROUP, group["id"], schedule=document, schedule_problem=None)
+    archives.delete_planned_runs(tx, _RUN.c.flow_group_id == group["id"], _RUN.c.deployment_id.is_(None))
+    live = groups.live_version(tx.connection, group["id"])
+    if live is not None:
+        activate_if_possible(tx, live["id"], limits)
+    return groups.get_group(tx.connection, group["id"])
+
+
+def _started_now(document: Any, timezone: str | None, now: float) -> Any:
+    """Let every clock that has no start begin now, in the time zone that was asked for."""
+    import pendulum
+
+    if not isinstance(document, dict) or not isinstance(document.get("clocks"), list):
+        raise Invalid("A schedule has a list of clocks.")
+    try:
+        moment = pendulum.from_timestamp(now, tz=timezone or "UTC")
+    except Exception as error:
+        raise Invalid(f"There is no time zone {timezone!r}.") from error
+    start = {"dt": moment.naive().isoformat(), "tz": timezone or "UTC"}
+    clocks = []
+    for clock in document["clocks"]:
+        if not isinstance(clock, dict):
+            raise Invalid(f"A clock of a schedule is a document with a type, found {clock!r}.")
+        clocks.append(clock if clock.get("start_date") and timezone is None else clock | {"start_date": start})
+    return {"type": "Schedule", **document, "clocks": clocks}
+
+
+def activate_if_possible(tx: Tx, flow_id: str, limits: Limits = DEFAULT_LIMITS) -> bool:
+    """Follow the schedule of a version; a problem is kept with the group instead of raised."""
+    try:
+        return set_active(tx, flow_id, True, limits)
+    except Refusal as problem:
+        group_id = tx.execute(select(_FLOW.c.flow_group_id).where(_FLOW.c.id == flow_id)).scalar_one()
+        records.change(tx, _GROUP, group_id, schedule_problem=problem.message)
+        return False
+
+
+def set_active(tx: Tx, flow_id: str, active: bool, limits: Limits = DEFAULT_LIMITS) -> bool:
+    """
+    Follow the schedule of a version, or no longer; return whether it is followed now.
+
+    Raises:
+        Invalid: when its runs would lack a required parameter.
+    """
+    flow = records.fetch(tx.connection, _FLOW, flow_id)
+    if not active:
+        records.change(tx, _FLOW, flow_id, is_schedule_active=False)
+        archives.delete_planned_runs(tx, _RUN.c.flow_id == flow_id, _RUN.c.deployment_id.is_(None))
+        return False
+    group = records.fetch(tx.connection, _GROUP, flow["flow_group_id"])
+    schedule = group["schedule"] or flow["schedule"]
+    if schedule is None:
+        return False
+    _refuse_missing(flow["name"], flow["parameters"], schedule, group["default_parameters"])
+    records.change(tx, _FLOW, flow_id, is_schedule_active=True)
+    records.change(tx, _GROUP, group["id"], schedule_problem=None)
+    make_planned_runs(tx, flow_id, limits)
+    return True
+
+
+def _refuse_missing(name: str, parameters: Any, schedule: Any, defaults: Any) -> None:
+    lacking = missing_defaults(parameters or [], schedule, defaults or {})
+    if lacking:
+        raise Invalid(
+            f"Runs that the schedule of flow {name!r} makes would lack the required parameters {', '.join(lacking)}. "
+            "Give every clock parameter_defaults with them, or give the flow group default parameters."
+        )
+
+
+# --- making runs -----------------------------------------------------------------------------------------------
+
+
+def scheduled_flows(connection: Any) -> list[str]:
+    """Return the live versions that have a schedule to be followed, their own or a deployment's."""
+    deployed = (
+        select(_DEPLOYMENT.c.id)
+        .where(
+            _DEPLOYMENT.c.flow_group_id == _FLOW.c.flow_group_id,
+            _DEPLOYMENT.c.schedule.is_not(None),
+            _DEPLOYMENT.c.is_schedule_active.is_(True),
+        )
+        .exists()
+    )
+    found = select(_FLOW.c.id).where(_FLOW.c.archived.is_(False), or_(_FLOW.c.is_schedule_active.is_(True), deployed))
+    return list(connection.execute(found).scalars())
+
+
+def make_planned_runs(tx: Tx, flow_id: str, limits: Limits = DEFAULT_LIMITS) -> list[str]:
+    """Make the runs that the schedules of a live version ask for next; return the ids of new ones."""
+    flow = tx.execute(
+        select(_FLOW, _GROUP.c.schedule.label("group_schedule"))
+        .join(_GROUP, _GROUP.c.id == _FLOW.c.flow_group_id)
+        .where(_FLOW.c.id == flow_id, _FLOW.c.archived.is_(False))
+    ).first()
+    if flow is None:
+        return []
+    made: list[str] = []
+    for deployment_id, schedule in _schedules_of(tx, flow):
+        latest = tx.execute(
+            select(func.max(_RUN.c.scheduled_start_time)).where(
+                _RUN.c.flow_id == flow_id,
+                _RUN.c.auto_scheduled.is_(True),
+                _RUN.c.deployment_id.is_(None) if deployment_id is None else _RUN.c.deployment_id == deployment_id,
+            )
+        ).scalar()
+        plan = planned_runs(check_schedule(schedule), tx.now, latest, limits.count, limits.ahead, deployment_id or "")
+        made += creation.create_planned(tx, flow_id, deployment_id, _not_there(tx, flow_id, plan))
+    return made
+
+
+def _schedules_of(tx: Tx, flow: Any) -> Iterator[tuple[str | None, Any]]:
+    """Yield the schedules to be followed, with the deployments they belong to; ``None`` for the group's own."""
+    own = loaded(flow.group_schedule) or loaded(flow.schedule)
+    if own is not None and flow.is_schedule_active:
+        yield None, own
+    deployments = select(_DEPLOYMENT.c.id, _DEPLOYMENT.c.schedule).where(
+        _DEPLOYMENT.c.flow_group_id == flow.flow_group_id,
+        _DEPLOYMENT.c.schedule.is_not(None),
+        _DEPLOYMENT.c.is_schedule_active.is_(True),
+    )
+    for id, text in tx.execute(deployments).all():
+        yield id, loaded(text)
+
+
+def _not_there(tx: Tx, flow_id: str, plan: list[PlannedRun]) -> list[PlannedRun]:
+    keys = [one.key for one in plan]
+    there = set(
+        tx.execute(
+            select(_RUN.c.idempotency_key).where(and_(_RUN.c.flow_id == flow_id, _RUN.c.idempotency_key.in_(keys)))
+        ).scalars()
+    )
+    return [one for one in plan if one.key not in there]
+
+
+def note_problem(tx: Tx, flow_id: str, problem: str | None) -> None:
+    """Keep why the schedule of a version cannot be followed, for people to see."""
+    group = select(_FLOW.c.flow_group_id).where(_FLOW.c.id == flow_id).scalar_subquery()
+    tx.execute(update(_GROUP).where(_GROUP.c.id == group).values(schedule_problem=problem, updated=stamp(tx.now)))
