@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from dagflow.core.annotations import EdgeAnnotation
 from dagflow.core.task import Task
-from dagflow.engine.state import Failed, Mapped, TriggerFailed
-from dagflow.exceptions import FlowError
+from dagflow.engine.state import Failed, Mapped, TimedOut, TriggerFailed
+from dagflow.exceptions import FlowError, TaskTimeoutSignal
 
 if TYPE_CHECKING:
     from dagflow.core.flow import Flow
@@ -58,15 +58,22 @@ def value_of(flow: Flow, returned: Any, state: State) -> Any:
 def failure_of(flow: Flow, state: State) -> BaseException:
     """Return the exception of the task that made the run fail, the first one in the order of the flow."""
     if isinstance(state.result, BaseException):
-        return state.result
+        return _raisable(state.result)
+    if isinstance(state, TimedOut):
+        return TimeoutError(f"Flow {flow.name!r}: {state.message}")
     states = state.result if isinstance(state.result, dict) else {}
     guilty = _to_blame(flow, states)
     failed = [one for task in flow.sorted_tasks() if task in guilty for one in _failures(states.get(task))]
     for one in sorted(failed, key=lambda one: isinstance(one, TriggerFailed)):
         if isinstance(one.result, BaseException):
-            return one.result
+            return _raisable(one.result)
     reasons = "; ".join(str(one.message) for one in failed[:3]) or state.message
     return FlowError(f"The run of flow {flow.name!r} ended in {type(state).__name__}: {reasons}")
+
+
+def _raisable(error: BaseException) -> BaseException:
+    """Return *error*; a signal for a time limit as the error that people catch."""
+    return TimeoutError(str(error)) if isinstance(error, TaskTimeoutSignal) else error
 
 
 def _to_blame(flow: Flow, states: dict[Task, State]) -> set[Task]:

@@ -8,12 +8,13 @@ use (a timeout, a cache, a target, handlers) costs it nothing.
 from __future__ import annotations
 
 import copy
+import random
 import types
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dagflow.engine.gates import ask_trigger
-from dagflow.engine.notify import announce, log_end
+from dagflow.engine.notify import announce, log_end, tell_hooks
 from dagflow.engine.settle import cached_state, retry_state
 from dagflow.engine.signals import ENDRUN, PrefectStateSignal
 from dagflow.engine.state import (
@@ -63,7 +64,7 @@ def attempt(run: TaskRun, upstream: dict[Edge, State] | None = None) -> State:
         _take_up(run, known)
     if scope.logs:
         scope.logger.info("Task '%s': Starting task run...", run.full_name)
-    heard = bool(task.state_handlers or scope.handlers or scope.debugs)
+    heard = bool(task.state_handlers or scope.handlers or scope.debugs or task._hooks)
     plain = not (task.task_run_name or task.target or task.cache_for) and not isinstance(known, Cached)
     state: State = known or _PENDING
     try:
@@ -76,6 +77,8 @@ def attempt(run: TaskRun, upstream: dict[Edge, State] | None = None) -> State:
                 state = announce(run, state, Running("Starting task run."))
                 if run.ended or not isinstance(state, Running):
                     break
+                if task._hooks:
+                    tell_hooks(task._hooks, task, "task", state)
             outcome = execute(run)
             state = announce(run, state, outcome) if heard else outcome
             if type(state) is Success and not task.cache_for:
@@ -93,6 +96,8 @@ def attempt(run: TaskRun, upstream: dict[Edge, State] | None = None) -> State:
         scope.logger.exception("Task '%s': Unexpected error while running task: %r", run.full_name, error)
         state = announce(run, state, Failed(f"Unexpected error: {error!r}", result=error))
     finally:
+        if task._hooks and not state.is_running():
+            tell_hooks(task._hooks, task, "task", state)
         pop_layer(token)
     if state is _PENDING:  # a handler gave the old state back; the one below would be everybody's
         state = Pending()
@@ -223,7 +228,7 @@ def execute(run: TaskRun) -> State:
     """Call the user's function and return what its end means."""
     task, scope = run.task, run.scope
     try:
-        if task.timeout or task.log_stdout:
+        if task.timeout or task.log_stdout or scope.log_prints or scope.deadline is not None:
             from dagflow.engine.timeouts import call_with_limits
 
             value = call_with_limits(run)
@@ -284,10 +289,29 @@ def _after(run: TaskRun, state: State) -> State:
         now = scope.now()
         return announce(run, state, cached_state(task, state, run.inputs, scope.parameters, run.map_index, now))
     if isinstance(state, Failed):
-        retry = retry_state(task, state, run.run_count, scope.now())
-        if retry is not state and run.loop_count is not None:
-            retry.loop = (run.loop_count, run.loop_result)  # type: ignore[attr-defined]
+        retry: State = state
+        if task.retry_condition_fn is None or _asks_again(run, state):
+            luck = random.random() if task.retry_jitter_factor else 0.0
+            retry = retry_state(task, state, run.run_count, scope.now(), luck)
+        if isinstance(retry, Retrying) and run.loop_count is not None:
+            retry.loop = (run.loop_count, run.loop_result)
         return announce(run, state, retry)
     if isinstance(state, Retrying) and run.loop_count is not None:
         state.loop = (run.loop_count, run.loop_result)
     return state
+
+
+def _asks_again(run: TaskRun, state: State) -> bool:
+    """Ask the task's own condition whether to try again; one that raises says no, and the log says why."""
+    from dagflow.runtime import snapshot
+
+    if run.run_count > run.task.max_retries:
+        return False
+    try:
+        condition: Any = run.task.retry_condition_fn
+        return bool(condition(run.task, snapshot("task", state), state))
+    except Exception as error:
+        run.scope.logger.exception(
+            "Task '%s': retry_condition_fn raised %r, so there is no other attempt.", run.full_name, error
+        )
+        return False

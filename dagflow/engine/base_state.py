@@ -10,6 +10,7 @@ import datetime
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dagflow.engine.aliases import Aliases
 from dagflow.engine.carried import Carried, Remote
 from dagflow.utilities.context import context as _run_context
 
@@ -44,7 +45,7 @@ def utc(moment: datetime.datetime | float | None) -> pendulum.DateTime | None:
     return pendulum.from_timestamp(moment)
 
 
-class State:
+class State(Aliases):
     """
     What is known about a run.
 

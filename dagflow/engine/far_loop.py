@@ -92,6 +92,9 @@ class FarLoop(Loop):
             self._values.come_home(self.executor.wait)
         return self.progress.snapshot()
 
+    def _under_way(self) -> Collection[Run]:
+        return {run for flight in self._flights.values() for run in flight.open.values()}
+
     # --- out -------------------------------------------------------------------------------------------------
 
     def _launch(self, index: int) -> None:
@@ -218,6 +221,7 @@ class FarLoop(Loop):
             for flight, error in failed:
                 out += self._lost(flight, error, "could not be sent")
             return out
+        self._check_deadline()
         if not self._flights:
             if not self._repair_dates:
                 return self._wake()
@@ -234,6 +238,8 @@ class FarLoop(Loop):
 
     def _until_next_date(self) -> float | None:
         dates = [line[0][0] for line in (self._timers, self._repair_dates) if line]
+        if self._deadline is not None:
+            dates.append(self._deadline)
         return max(0.0, min(dates) - self._clock.now()) if dates else None
 
     def _due(self) -> list[Any]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dagflow.core.typed import converted_parameters
 from dagflow.engine.clock import Clock
-from dagflow.engine.loop import Loop, Watcher
-from dagflow.engine.notify import call_handlers
+from dagflow.engine.loop import Loop, OutOfTime, Watcher
+from dagflow.engine.notify import call_handlers, tell_hooks
 from dagflow.engine.outcome import cancelled_among, flow_outcome
 from dagflow.engine.plan import Plan, compile_plan
 from dagflow.engine.run_context import RunScope
 from dagflow.engine.seeds import usable_states
-from dagflow.engine.state import Failed, Pending, Running, Scheduled, State, unwrapped
+from dagflow.engine.state import Failed, Pending, Running, Scheduled, State, TimedOut, unwrapped
 from dagflow.utilities.context import pop_layer, push_layer
 from dagflow.utilities.logging import get_logger
 
@@ -39,6 +40,9 @@ class FlowRunner:
 
     clock: Clock = Clock()
     watcher: Watcher | None = None
+    attempt_number: int = 1
+    """Which attempt at the flow run this is; the flow says how many there may be."""
+
     between_passes: Callable[[Plan, dict[Any, State]], dict[Any, State] | None] | None = None
     """Asked when a pass ends unfinished: returns states to go on with, or ``None`` to leave it there."""
 
@@ -89,31 +93,45 @@ class FlowRunner:
             running = known if known.is_running() else self._announce(known, Running("Running flow."), scope)
             if not running.is_running():
                 return running
+            if flow._hooks:
+                tell_hooks(flow._hooks, flow, "flow", running)
             try:
+                given = {*(keys.get("parameters") or ()), *(parameters or ())}
+                values = {name: value for name, value in scope.parameters.items() if name in given}
+                scope.parameters.update(converted_parameters(flow, values))
                 chosen = _executor(executor, flow)
                 plan = flow._once("plan", lambda: compile_plan(flow))
+                deadline = None if flow.timeout_seconds is None else self.clock.now() + flow.timeout_seconds
                 wanted = _wanted(flow, return_tasks)
                 states = usable_states(plan, task_states or {}, scope.logger)
-                with chosen.start():
-                    while True:
-                        loop = _loop(
-                            plan, scope, chosen, states, wanted,
-                            patience=self.patience, watcher=self.watcher,
-                        )  # fmt: skip
-                        found = loop.drive()
-                        final = self._outcome(plan, found)
-                        if final.is_finished() or self.between_passes is None:
-                            break
-                        states = dict(zip(plan.place, found, strict=True))
-                        more = self.between_passes(plan, states)
-                        if more is None:
-                            break
-                        states.update(more)
+                try:
+                    with chosen.start():
+                        while True:
+                            loop = _loop(
+                                plan, scope, chosen, states, wanted,
+                                patience=self.patience, watcher=self.watcher, deadline=deadline,
+                            )  # fmt: skip
+                            found = loop.drive()
+                            final = self._outcome(plan, found)
+                            if final.is_finished() or self.between_passes is None:
+                                break
+                            states = dict(zip(plan.place, found, strict=True))
+                            more = self.between_passes(plan, states)
+                            if more is None:
+                                break
+                            states.update(more)
+                except OutOfTime:  # caught out here, so that the executor is told to stop
+                    reason = f"The flow run took longer than its timeout of {flow.timeout_seconds:g} s."
+                    logger.error(reason)
+                    found, final = loop.stop(reason), TimedOut(reason)
             except Exception as error:
                 if scope.raises:
                     raise
                 logger.exception("Unexpected error while running flow %r: %r", flow.name, error)
-                return self._announce(running, Failed(f"Unexpected error while running flow: {error!r}", error), scope)
+                final = self._announce(
+                    running, Failed(f"Unexpected error while running flow: {error!r}", error), scope
+                )
+                return self._ended(final, scope)
             return self._finish(running, final, plan, found, wanted, scope)
         finally:
             pop_layer(token)
@@ -124,7 +142,7 @@ class FlowRunner:
         # Defaults are in the context too: templates and validators read parameters there.
         defaults = {parameter.name: parameter.default for parameter in self.flow.parameters() if not parameter.required}
         values = {**defaults, **(keys.get("parameters") or {}), **(parameters or {})}
-        return RunScope(
+        scope = RunScope(
             self.flow.name,
             parameters=values,
             keys=keys,
@@ -133,6 +151,9 @@ class FlowRunner:
             flow_result=self.flow.result,
             clock=self.clock,
         )
+        wanted = self.flow.log_prints
+        scope.log_prints = bool(scope.setting("logging").log_prints if wanted is None else wanted)
+        return scope
 
     def _announce(self, old: State, new: State, scope: RunScope) -> State:
         """Tell the flow's handlers, then the runner's, of a change of the flow's state."""
@@ -164,12 +185,23 @@ class FlowRunner:
         if flow.terminal_state_handler is not None:
             final = self._terminal(final, plan, found, scope)
         if final.is_finished():
-            final = self._announce(running, final, scope)
+            final = self._ended(self._announce(running, final, scope), scope)
         if not isinstance(final.result, dict) and not isinstance(final.result, BaseException):
             final.result = results
         final._lineage = plan.lineage
         final.run_started, final.run_ended = scope.started, self.clock.now()
         get_logger("FlowRunner").info("Flow run %s: %s", type(final).__name__.upper(), final.message)
+        return final
+
+    def _ended(self, final: State, scope: RunScope) -> State:
+        """Plan another attempt at a run that failed, or tell the hooks how it ended."""
+        flow = self.flow
+        if final.is_failed() and self.attempt_number <= flow.retries:
+            from dagflow.engine.again import flow_retry
+
+            return self._announce(final, flow_retry(flow, final, self.attempt_number, self.clock.now()), scope)
+        if flow._hooks and final.is_finished():
+            tell_hooks(flow._hooks, flow, "flow", final)
         return final
 
     def _terminal(self, final: State, plan: Plan, found: list[State], scope: RunScope) -> State:

@@ -40,11 +40,12 @@ def call_isolated(run: TaskRun, seconds: float) -> Any:
         BaseException: what the function raised, signals included.
     """
     from dagflow.configuration import config
+    from dagflow.engine.timeouts import wants_prints
     from dagflow.utilities.context import visible
     from dagflow.utilities.pickling import dumps
 
     keys = {key: value for key, value in visible(run).items() if key not in ("logger", "config", "caches")}
-    work = dumps((config.to_dict(), keys, run.full_name, run.task.run, run.inputs, run.task.log_stdout))
+    work = dumps((config.to_dict(), keys, run.full_name, run.task.run, run.inputs, wants_prints(run)))
     command = [sys.executable, "-m", "dagflow.engine.isolated_child"]
     child = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=child_environment(), start_new_session=True

@@ -8,14 +8,14 @@ another. Three sources feed it: tasks that finish, verdicts that were announced,
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dagflow.engine.attempt import attempt, attempt_all
-from dagflow.engine.notify import announce, log_end
+from dagflow.engine.notify import announce, log_end, tell_hooks
 from dagflow.engine.progress import Progress, Settle, Submit, WakeAt, looks_up
 from dagflow.engine.run_context import RunScope, TaskRun
-from dagflow.engine.state import Pending, State, Success
+from dagflow.engine.state import Pending, State, Success, TimedOut
 from dagflow.utilities.context import pop_layer, push_layer
 
 if TYPE_CHECKING:
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from dagflow.engine.plan import Plan, Step
     from dagflow.executors.base import Executor
 
-__all__ = ["Loop", "Watcher"]
+__all__ = ["Loop", "OutOfTime", "Watcher"]
+
+
+class OutOfTime(Exception):
+    """The flow run took longer than it may."""
 
 
 class Watcher(Protocol):
@@ -62,6 +66,7 @@ class Loop:
         patience: how many seconds to sit with only dates left; ``None`` for a single pass that waits for nothing.
         watcher: told how it goes.
         batch_size: children that travel together; default follows their durations.
+        deadline: when to give up, in seconds since the epoch.
     """
 
     def __init__(
@@ -74,6 +79,7 @@ class Loop:
         patience: float | None = None,
         watcher: Watcher | None = None,
         batch_size: int | None = None,
+        deadline: float | None = None,
     ) -> None:
         self.plan = plan
         self.scope = scope
@@ -82,6 +88,9 @@ class Loop:
         self._patience = patience
         self._watcher = watcher
         self._batch_size = batch_size
+        self._deadline = deadline
+        # Where tasks run in this thread, only they themselves can be interrupted.
+        scope.deadline = deadline if executor.immediate else None
         self._packed = executor.remote
         self._clock = scope.clock
         self._constants: dict[int, dict[str, Any]] = {}
@@ -92,13 +101,21 @@ class Loop:
         self._candidates: dict[int, dict[int | None, list[Any]]] = {}
 
     def drive(self) -> list[State]:
-        """Run until nothing is left that this pass may do; return a state for every step."""
+        """
+        Run until nothing is left that this pass may do; return a state for every step.
+
+        Raises:
+            OutOfTime: at the deadline; :meth:`stop` then says how things stand.
+        """
         if self._watcher is not None:
             self._watcher.began(self.plan)
         out = self.progress.begin()
         finished, watcher, submit, ready = self.progress.finished, self._watcher, self.executor.submit, self._ready
         waiting: list[Any] | None = out
+        deadline = self._deadline
         while waiting is not None:
+            if deadline is not None:
+                self._check_deadline()
             while waiting:
                 waiting = self._route(waiting)
             if not ready:
@@ -118,6 +135,34 @@ class Loop:
                 watcher.finished(index, None, state)
             waiting = finished(index, None, state)
         return self.progress.snapshot()
+
+    def stop(self, reason: str) -> list[State]:
+        """End what has not ended: runs that were under way in ``TimedOut``, the others in ``Cancelled``."""
+        running = self._under_way()
+        for one in self.progress.cancelled(reason):
+            assert isinstance(one, Settle)
+            began = (one.step, one.child) in running
+            verdict = TimedOut(reason) if began else one.state
+            run = self._bare_run(one.step, one.child, one.old)
+            token = push_layer(run)
+            try:
+                state = announce(run, one.old or Pending(), verdict)
+            finally:
+                pop_layer(token)
+            if run.task._hooks:
+                self._tell_hooks(run, state)
+            if self._watcher is not None:
+                self._watcher.finished(one.step, one.child, state)
+            self.progress.record(one.step, one.child, state)
+        return self.progress.snapshot()
+
+    def _under_way(self) -> Collection[tuple[int, int | None]]:
+        """Return the runs that were sent and are not back."""
+        return ()
+
+    def _check_deadline(self) -> None:
+        if self._deadline is not None and self._clock.now() >= self._deadline:
+            raise OutOfTime
 
     # --- instructions ----------------------------------------------------------------------------------------
 
@@ -171,6 +216,8 @@ class Loop:
             pop_layer(token)
         if self.scope.logs and not state.is_mapped():
             log_end(run, state)
+        if run.task._hooks:
+            self._tell_hooks(run, state)
         if self._watcher is not None:
             width = len(state.map_states) if state.is_mapped() else None  # type: ignore[attr-defined]
             if width is not None and one.child is None:
@@ -178,6 +225,13 @@ class Loop:
             else:
                 self._watcher.finished(one.step, one.child, state)
         return self.progress.finished(one.step, one.child, state)
+
+    def _tell_hooks(self, run: TaskRun, state: State) -> None:
+        token = push_layer(run)
+        try:
+            tell_hooks(run.task._hooks, run.task, "task", state)
+        finally:
+            pop_layer(token)
 
     def _remember(self, one: WakeAt) -> None:
         child = -1 if one.child is None else one.child
@@ -279,6 +333,9 @@ class Loop:
         if wait > 0:
             if self._patience is None or wait > self._patience:
                 return None
+            if self._deadline is not None and self._timers[0][0] > self._deadline:
+                self._clock.sleep(max(0.0, self._deadline - self._clock.now()))
+                raise OutOfTime
             self.scope.logger.info("Waiting %.1f s for the next task run to be due.", wait)
             self._clock.sleep(wait)
         return self._due()

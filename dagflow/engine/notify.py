@@ -8,14 +8,15 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dagflow.engine.signals import ENDRUN, PrefectStateSignal
-from dagflow.engine.state import Failed, State
+from dagflow.engine.state import Cancelled, Cancelling, Failed, State
 from dagflow.utilities.context import pop_layer, push_layer
 from dagflow.utilities.logging import get_logger
 
 if TYPE_CHECKING:
+    from dagflow.core.hooks import Hooks
     from dagflow.engine.run_context import TaskRun
 
-__all__ = ["announce", "call_handlers", "log_end"]
+__all__ = ["announce", "call_handlers", "log_end", "tell_hooks"]
 
 
 def announce(run: TaskRun, old: State, new: State) -> State:
@@ -85,3 +86,40 @@ def call_handlers(
         if answer is not None:
             new = answer
     return new, False
+
+
+def tell_hooks(hooks: Hooks, subject: Any, what: str, state: State) -> None:
+    """
+    Call the hooks for what *state* says; they change nothing, and what they raise is only logged.
+
+    Args:
+        hooks: functions with their events.
+        subject: the task or flow.
+        what: ``"task"`` or ``"flow"``.
+        state: running or final; for any other, nobody is called.
+    """
+    events = _events(state)
+    wanted = [hook for event, hook in hooks if event in events]
+    if not wanted:
+        return
+    from dagflow.runtime import snapshot
+
+    run = snapshot(what, state)
+    for hook in wanted:
+        try:
+            hook(subject, run, state)
+        except Exception as error:
+            get_logger("hooks").exception(
+                "Hook %s of %s %r raised %r; the run goes on.",
+                getattr(hook, "__name__", hook), what, subject.name, error,
+            )  # fmt: skip
+
+
+def _events(state: State) -> tuple[str, ...]:
+    if state.is_running():
+        return () if isinstance(state, Cancelling) else ("on_running",)
+    if isinstance(state, Cancelled):
+        return ("on_cancellation",)
+    if state.is_failed():
+        return ("on_crashed", "on_failure") if state.is_crashed() else ("on_failure",)
+    return ("on_completion",) if state.is_finished() and state.is_successful() and not state.is_mapped() else ()

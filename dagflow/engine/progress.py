@@ -477,7 +477,12 @@ def gates_for(task: Task, known: State | None) -> tuple[Gate, ...]:
 
 def looks_up(task: Task, known: State | None) -> bool:
     """Tell whether a run may find its result instead of computing it."""
-    return task.target is not None or task.cache_for is not None or isinstance(known, Cached)
+    return (
+        task.target is not None
+        or task.cache_for is not None
+        or task.cache_policy is not None
+        or isinstance(known, Cached)
+    )
 
 
 def _taken_as_is(task: Task, seed: State) -> bool:

@@ -44,6 +44,12 @@ class RunScope:
         layer: the context layer of the flow run, below which those of its tasks are put.
     """
 
+    deadline: float | None = None
+    """When the flow run's time is up, where each task has to see to it itself."""
+
+    log_prints = False
+    """Whether tasks that do not say log what they print."""
+
     def __init__(
         self,
         flow_name: str,
@@ -85,6 +91,10 @@ class RunScope:
 
         value = find(self.layer, key)
         return None if value is MISSING else value
+
+    def setting(self, section: str) -> Any:
+        """Return a section of the configuration in force for the run."""
+        return self._value("config")[section]
 
     @property
     def flow_run_id(self) -> str:

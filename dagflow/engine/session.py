@@ -20,7 +20,7 @@ from dagflow.engine.base_state import utc
 from dagflow.engine.clock import Clock
 from dagflow.engine.display import display_for
 from dagflow.engine.run_context import new_id
-from dagflow.engine.state import Cached, Mapped, Paused, Pending, Resume, Scheduled, State
+from dagflow.engine.state import Cached, Mapped, Paused, Pending, Resume, Retrying, Scheduled, State
 from dagflow.exceptions import ParameterError, near_match
 from dagflow.utilities.context import context, current_layer
 from dagflow.utilities.logging import get_logger
@@ -78,17 +78,24 @@ def run_flow(
         checked = {**values, **converted_parameters(flow, {**defaults, **given["parameters"], **values})}
         keys = _keys(given, names, event)
         keys["parameters"] = {**defaults, **given["parameters"]}
+        if flow.flow_run_name is not None and "flow_run_name" not in keys:
+            keys["flow_run_name"] = _run_name(flow, {**keys["parameters"], **checked})
         keys["caches"] = _caches()
         start = options.pop("state", None) or Scheduled(start_time=clock.now() if event is None else event.start_time)
         _wait_for(start, clock)
         # A frame of our own here would be one more between the user's script and the user's function.
-        try:
-            state = runner.run(parameters=checked, context=keys, return_tasks=flow._graph, state=start, **options)
-        finally:
+        runner.attempt_number = 1
+        while True:
+            try:
+                state = runner.run(parameters=checked, context=keys, return_tasks=flow._graph, state=start, **options)
+            finally:
+                if display is not None:
+                    display.close()
             if display is not None:
-                display.close()
-        if display is not None:
-            display.ended(state)
+                display.ended(state)
+            if not isinstance(state, Retrying) or runner.attempt_number > flow.retries:
+                break
+            start = _next_attempt(flow, runner, state, keys, options, clock)
         if approvals.closed is not None:
             raise approvals.closed
         _keep_caches(state, keys["caches"], clock.now())
@@ -190,6 +197,26 @@ def _keys(given: Mapping[str, Any], names: Mapping[str, Any], event: Any) -> dic
     return keys
 
 
+def _run_name(flow: Flow, values: Mapping[str, Any]) -> str:
+    """
+    Return the name of a run as the flow's template or function says.
+
+    Raises:
+        ParameterError: when the template names what is no parameter.
+    """
+    template = flow.flow_run_name
+    if callable(template):
+        return str(template())
+    defaults = {one.name: one.default for one in flow.parameters()}
+    try:
+        return str(template).format(**{**defaults, **values})
+    except (KeyError, IndexError, AttributeError, ValueError) as error:
+        raise ParameterError(
+            f"Flow {flow.name!r}: flow_run_name {template!r} cannot be filled in: {error!r}. "
+            f"Parameters: {_listed(defaults)}."
+        ) from error
+
+
 # --- schedules -------------------------------------------------------------------------------------------------
 
 
@@ -230,6 +257,24 @@ def _complete(state: State | None, flow: Flow) -> None:
     """Let a run that ended before its tasks had their turn say so of each, so that every task can be looked up."""
     if state is not None and state.result is None:
         state.result = {task: Pending("Task not run.") for task in flow._graph}
+
+
+def _next_attempt(
+    flow: Flow, runner: Any, state: Retrying, keys: dict[str, Any], options: dict[str, Any], clock: Any
+) -> State:
+    """Wait until a flow run is to be tried again, keep what need not run again, and return the state to start in."""
+    from dagflow.engine.again import states_to_keep
+
+    known = state.result if isinstance(state.result, dict) else options.get("task_states") or {}
+    options["task_states"] = states_to_keep(flow, known)
+    due = state.due()
+    seconds = 0.0 if due is None else due - clock.now()
+    get_logger("Flow").info("%s The next attempt starts in %.1f s.", state.message, max(0.0, seconds))
+    if seconds > 0:
+        clock.sleep(seconds)
+    runner.attempt_number += 1
+    keys["flow_run_count"] = runner.attempt_number
+    return state
 
 
 # --- caches ----------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ def cached_state(
     return cached
 
 
-def retry_state(task: Task, state: State, run_count: int, now: float) -> State:
+def retry_state(task: Task, state: State, run_count: int, now: float, luck: float = 0.0) -> State:
     """
     Return ``Retrying`` when attempts are left for a failed run, else *state*.
 
@@ -43,6 +43,7 @@ def retry_state(task: Task, state: State, run_count: int, now: float) -> State:
         task: the task.
         state: how attempt number *run_count* ended.
         now: seconds since the epoch.
+        luck: from 0 to 1, how much of the task's jitter is added to the delay.
     """
     if run_count > task.max_retries or not isinstance(state, Failed):
         return state
@@ -50,7 +51,7 @@ def retry_state(task: Task, state: State, run_count: int, now: float) -> State:
         return state
     retry = Retrying._made(f"Retrying Task (after attempt {run_count} of {task.max_retries + 1})", state._value)
     retry._holder = state._holder
-    retry._start = now + retry_delay_seconds(task, run_count)
+    retry._start = now + retry_delay_seconds(task, run_count) * (1 + luck * (task.retry_jitter_factor or 0.0))
     retry.run_count = run_count
     retry.loop = None
     return retry  # type: ignore[no-any-return]

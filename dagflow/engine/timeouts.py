@@ -20,7 +20,7 @@ from dagflow.utilities.context import current_layer, pop_layer, push_layer
 if TYPE_CHECKING:
     from dagflow.engine.run_context import TaskRun
 
-__all__ = ["call_with_limits"]
+__all__ = ["call_with_limits", "wants_prints"]
 
 
 def call_with_limits(run: TaskRun) -> Any:
@@ -30,7 +30,7 @@ def call_with_limits(run: TaskRun) -> Any:
     Raises:
         TaskTimeoutSignal: when the time is up.
     """
-    if run.task.log_stdout:
+    if wants_prints(run):
         from dagflow.utilities.logging import get_logger
         from dagflow.utilities.prints import prints_to_log
 
@@ -39,8 +39,21 @@ def call_with_limits(run: TaskRun) -> Any:
     return _call_in_time(run)
 
 
+def wants_prints(run: TaskRun) -> bool:
+    """Tell whether the run's prints are logged: what the task says beats what the flow says."""
+    task = run.task
+    if task.log_prints is not None:
+        return task.log_prints
+    return task.log_stdout or run.scope.log_prints
+
+
 def _call_in_time(run: TaskRun) -> Any:
-    seconds = run.task.timeout
+    seconds: float | None = run.task.timeout
+    if run.scope.deadline is not None:
+        left = run.scope.deadline - run.scope.now()
+        if left <= 0:
+            raise TaskTimeoutSignal(f"Task {run.full_name!r} did not start: the time of the flow run is up.")
+        seconds = min(seconds, left) if seconds else left
     if not seconds:
         return called(run.task.run, run.inputs)
     if sys.platform != "win32":
@@ -55,11 +68,13 @@ def _call_in_time(run: TaskRun) -> Any:
     return _abandoned(run, seconds)
 
 
-def _time_is_up(run: TaskRun, seconds: int) -> TaskTimeoutSignal:
+def _time_is_up(run: TaskRun, seconds: float) -> TaskTimeoutSignal:
+    if seconds != run.task.timeout:
+        return TaskTimeoutSignal(f"Task {run.full_name!r} was stopped: the time of the flow run is up.")
     return TaskTimeoutSignal(f"Task {run.full_name!r} ran longer than its timeout of {seconds} s.")
 
 
-def _interrupted(run: TaskRun, seconds: int) -> Any:
+def _interrupted(run: TaskRun, seconds: float) -> Any:
     """Let a timer interrupt the main thread; a timer set by somebody else goes on afterwards."""
     import signal
     import time
@@ -80,7 +95,7 @@ def _interrupted(run: TaskRun, seconds: int) -> Any:
             signal.setitimer(signal.ITIMER_REAL, rest, interval)
 
 
-def _abandoned(run: TaskRun, seconds: int) -> Any:
+def _abandoned(run: TaskRun, seconds: float) -> Any:
     """Wait for the function in another thread, and stop waiting when the time is up."""
     import concurrent.futures
     import warnings
