@@ -1,9 +1,11 @@
 """
-The settings: ``config``, read once from three layers of which the later wins.
+The settings: ``config``, read once from layers of which the later wins.
 
 1. ``config.toml`` beside this file, which names every key;
 2. the user's file, ``~/.dagflow/config.toml`` or what ``DAGFLOW__USER_CONFIG_PATH`` says;
-3. environment variables, ``DAGFLOW__SECTION__KEY=value``.
+3. the profile in ``<home>/profiles.toml`` that is active there or named by ``DAGFLOW_PROFILE``; empty means none;
+4. ``.env`` in the working directory, if ``DAGFLOW_DOTENV`` is true;
+5. environment variables, ``DAGFLOW__SECTION__KEY=value``.
 
 Text may use ``$VAR``, ``~`` and references to other keys, ``${section.key}``. The object is the one mutable thing here:
 :func:`dagflow.utilities.configuration.set_temporary_config` changes it for a block and puts it back.
@@ -27,6 +29,9 @@ __all__ = [
     "config",
     "load_configuration",
     "load_default_config",
+    "load_profiles",
+    "profiles_path",
+    "reload_configuration",
     "string_to_type",
     "to_environment_variables",
 ]
@@ -34,6 +39,9 @@ __all__ = [
 ENV_PREFIX = "DAGFLOW"
 DEFAULT_CONFIG = os.path.join(os.path.dirname(__file__), "config.toml")
 USER_CONFIG = "~/.dagflow/config.toml"
+PROFILES = "profiles.toml"
+PROFILE_VARIABLE = "DAGFLOW_PROFILE"
+DOTENV_VARIABLE = "DAGFLOW_DOTENV"
 MAX_REFERENCE_DEPTH = 10
 """How often a reference may lead to another one; more is taken for a circle."""
 
@@ -213,6 +221,7 @@ def load_configuration(
     path: str | os.PathLike[str],
     user_config_path: str | os.PathLike[str] | None = None,
     env_var_prefix: str | None = None,
+    with_profile: bool = False,
 ) -> Config:
     """
     Read *path*, lay the user's file (if it exists) and the environment over it, and resolve references.
@@ -224,6 +233,9 @@ def load_configuration(
         user_file = _expanded(os.fspath(user_config_path))
         if os.path.isfile(user_file):
             settings = merge_dicts(settings, _read_toml(user_file))
+    if env_var_prefix and with_profile:
+        for layer in (active_profile(home_of(settings)), _from_dotenv()):
+            settings = merge_dicts(settings, _from_environment(env_var_prefix, layer))
     if env_var_prefix:
         settings = merge_dicts(settings, _from_environment(env_var_prefix, os.environ))
     _interpolate(settings)
@@ -233,9 +245,87 @@ def load_configuration(
 
 
 def load_default_config() -> Config:
-    """Read the packaged file, the user's file and the environment."""
+    """Read the packaged file, the user's file, the profile and the environment."""
     user_config = os.environ.get(f"{ENV_PREFIX}__USER_CONFIG_PATH", USER_CONFIG)
-    return load_configuration(DEFAULT_CONFIG, user_config, ENV_PREFIX)
+    return load_configuration(DEFAULT_CONFIG, user_config, ENV_PREFIX, with_profile=True)
+
+
+def reload_configuration() -> None:
+    """Read the settings anew, into the ``config`` that everybody has."""
+    fresh = load_default_config()
+    config.clear()
+    config.update(fresh)
+
+
+# --- profiles ------------------------------------------------------------------------------------------------
+
+
+def home_of(settings: Mapping[str, Any]) -> str:
+    """Return the home that *settings* and the environment name; profiles cannot move it, because they lie in it."""
+    return _expanded(os.environ.get(f"{ENV_PREFIX}__HOME_DIR") or str(settings.get("home_dir") or "~/.dagflow"))
+
+
+def profiles_path(home: str | None = None) -> str:
+    """Return where the profiles are."""
+    return os.path.join(os.path.expanduser(home or config.home_dir), PROFILES)
+
+
+def load_profiles(home: str | None = None) -> tuple[str | None, dict[str, dict[str, Any]]]:
+    """
+    Return the name of the active profile, and all profiles by name.
+
+    Raises:
+        ConfigurationError: when the file cannot be read.
+    """
+    path = profiles_path(home)
+    if not os.path.isfile(path):
+        return None, {}
+    content = _read_toml(path)
+    profiles = content.get("profiles") or {}
+    wrong = [name for name, settings in profiles.items() if not isinstance(settings, dict)]
+    if wrong:
+        raise ConfigurationError(f"{path}: profile {wrong[0]!r} is not a table; write [profiles.{wrong[0]}].")
+    return content.get("active") or None, profiles
+
+
+def active_profile(home: str) -> dict[str, str]:
+    """
+    Return the variables of the profile in force, none when none is.
+
+    Raises:
+        ConfigurationError: when the profile that is asked for does not exist.
+    """
+    wanted = os.environ.get(PROFILE_VARIABLE)
+    if wanted == "":
+        return {}
+    active, profiles = load_profiles(home)
+    name = wanted or active
+    if name is None:
+        return {}
+    if name not in profiles:
+        from dagflow.exceptions import near_match
+
+        why = f"{PROFILE_VARIABLE} names" if wanted else f"{profiles_path(home)} calls active"
+        raise ConfigurationError(
+            f"{why} the profile {name!r}, which does not exist.{near_match(name, profiles)} Known: "
+            f"{', '.join(sorted(profiles)) or 'none'}. An empty {PROFILE_VARIABLE} means no profile."
+        )
+    return {key: str(value) for key, value in profiles[name].items()}
+
+
+def _from_dotenv() -> dict[str, str]:
+    """Return the variables in ``.env`` of the working directory, if that was asked for."""
+    if os.environ.get(DOTENV_VARIABLE, "").lower() not in ("1", "true") or not os.path.isfile(".env"):
+        return {}
+    found = {}
+    with open(".env", encoding="utf-8") as file:
+        for line in file:
+            name, equals, value = line.strip().removeprefix("export ").partition("=")
+            if equals and not name.startswith("#"):
+                text = value.strip()
+                quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+                found[name.strip()] = text[1:-1] if quoted else text
+    return found
 
 
 def to_environment_variables(

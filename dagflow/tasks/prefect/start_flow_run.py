@@ -125,4 +125,5 @@ class StartFlowRun(Task):
         while not view.state.is_finished():
             flow_run.CLOCK.sleep(self.poll_interval.total_seconds())
             view = view.get_latest()
-        raise flow_run.signal_of(view.state)(f"{flow_run_id} finished in state {view.state!r}", result=view.state.result)
+        ending = flow_run.signal_of(view.state)
+        raise ending(f"{flow_run_id} finished in state {view.state!r}", result=view.state.result)
