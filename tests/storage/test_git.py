@@ -248,17 +248,19 @@ def test_a_missing_ref_is_named_with_those_there_are(server: GitServer, settings
 
 
 def test_a_missing_repository_file_and_host_are_told_apart(server: GitServer) -> None:
-    with context(secrets={"URL": server.url.replace("flows.git", "nope.git")}):
-        with pytest.raises(FlowStorageError, match=r"nope\.git cannot be fetched: there is no such repository"):
-            storage_for("etl-3").get_flow("etl-3")
+    def raises(words: str) -> Any:
+        return pytest.raises(FlowStorageError, match=words)
+
+    gone = server.url.replace("flows.git", "nope.git")
+    with context(secrets={"URL": gone}), raises(r"nope\.git cannot be fetched: there is no such repository"):
+        storage_for("etl-3").get_flow("etl-3")
     with context(secrets={"URL": server.url}):
         storage = Git("flows/nope.py", git_clone_url_secret_name="URL")
         storage.add_flow(Flow("etl-3"))
-        with pytest.raises(FlowStorageError, match=r"there is no file flows/nope\.py of http"):
+        with raises(r"there is no file flows/nope\.py of http"):
             storage.get_flow("etl-3")
-    with context(secrets={"URL": "http://127.0.0.1:9/flows.git"}):
-        with pytest.raises(FlowStorageError, match="Check that the host can be reached"):
-            storage_for("etl-3").get_flow("etl-3")
+    with context(secrets={"URL": "http://127.0.0.1:9/flows.git"}), raises("Check that the host can be reached"):
+        storage_for("etl-3").get_flow("etl-3")
 
 
 def test_without_dulwich_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

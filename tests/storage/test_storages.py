@@ -107,7 +107,9 @@ def test_making_storages_imports_no_client() -> None:
     code = (
         "import sys\nfrom dagflow.storage import *\nfrom dagflow import storage\n"
         "storage.S3('b'), storage.GCS('b'), storage.Azure('c'), storage.Docker(), storage.GitHub('r', 'p')\n"
-        "print([name for name in ('fsspec', 's3fs', 'gcsfs', 'adlfs', 'httpx2', 'docker') if name in sys.modules])"
+        "storage.Git('f', repo='a/b'), storage.CodeCommit('r'), storage.Bitbucket('p', 'r')\n"
+        "extras = ('fsspec', 's3fs', 'gcsfs', 'adlfs', 'httpx2', 'docker', 'dulwich', 'botocore')\n"
+        "print([name for name in extras if name in sys.modules])"
     )
 
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -175,18 +177,6 @@ def test_the_default_storage_is_configured_by_name() -> None:
 def test_wrong_arguments_are_refused(make: Any, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         make()
-
-
-def test_what_comes_later_says_so() -> None:
-    storage = GitHub("a/b", "f.py")
-    assert storage.add_flow(Flow("etl")) == "f.py" and storage.build() is storage
-
-    with pytest.raises(FlowStorageError, match="not part of this version"):
-        storage.get_flow("etl")
-    docker = Docker()
-    assert docker.add_flow(Flow("My Flow")) == "/opt/dagflow/flows/my-flow.dagflow"
-    with pytest.raises(FlowStorageError, match="not part of this version"):
-        docker.build()
 
 
 def test_the_dependencies_given_to_docker_are_copied() -> None:
