@@ -65,7 +65,8 @@ def attempt(run: TaskRun, upstream: dict[Edge, State] | None = None) -> State:
     if scope.logs:
         scope.logger.info("Task '%s': Starting task run...", run.full_name)
     heard = bool(task.state_handlers or scope.handlers or scope.debugs or task._hooks)
-    plain = not (task.task_run_name or task.target or task.cache_for) and not isinstance(known, Cached)
+    keyed = task.cache_policy is not None
+    plain = not (task.task_run_name or task.target or task.cache_for or keyed) and not isinstance(known, Cached)
     state: State = known or _PENDING
     try:
         while True:
@@ -82,6 +83,8 @@ def attempt(run: TaskRun, upstream: dict[Edge, State] | None = None) -> State:
             outcome = execute(run)
             state = announce(run, state, outcome) if heard else outcome
             if type(state) is Success and not task.cache_for:
+                if keyed and not run.ended:
+                    _keep(run, state)
                 break
             state = _after(run, state)
             if type(state) is not Looped or run.ended:
@@ -153,6 +156,8 @@ def _before(run: TaskRun, state: State, upstream: dict[Edge, State] | None) -> S
         state = announce(run, state, _from_target(run, state))
     elif not run.ended:
         state = announce(run, state, _from_cache(run, state))
+    if task.cache_policy is not None and not run.ended and isinstance(state, Pending):
+        state = announce(run, state, _from_key(run) or state)
     if upstream is not None and not run.ended:
         verdict = ask_trigger(task, upstream, raises=run.scope.raises)
         if verdict is not None:
@@ -214,6 +219,19 @@ def _from_cache(run: TaskRun, state: State) -> State:
                 found = candidate if candidate is state else copy.copy(candidate)
                 return found.load_result(_store(run))
     return Pending("Cache was invalid; ready to run.") if mine else state
+
+
+def _from_key(run: TaskRun) -> State | None:
+    """Return ``Cached`` with what was kept under the run's key."""
+    from dagflow.engine.key_cache import cached_by_key
+
+    return cached_by_key(run, _store(run))
+
+
+def _keep(run: TaskRun, state: State) -> None:
+    from dagflow.engine.key_cache import keep_by_key
+
+    keep_by_key(run, state)
 
 
 def _fitting(run: TaskRun) -> Sequence[Cached]:

@@ -1,0 +1,213 @@
+"""
+Results by cache key: in the memory of this process, and in a file under the home, so that they outlive it.
+
+The file is one SQLite database, ``<home_dir>/cache.db``, that several processes may use at once. A value is kept there
+unless the task writes its results somewhere; then only the place is. What cannot be written stays in memory, and what
+cannot be read counts as missing: a cache never makes a run fail.
+
+What changes: the open connections, one for each thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dagflow.configuration import config
+from dagflow.utilities.logging import get_logger
+
+if TYPE_CHECKING:
+    from dagflow.engine.run_context import TaskRun
+    from dagflow.engine.state import Cached, State
+
+__all__ = ["cache_file", "cached_by_key", "clear", "keep_by_key", "key_of"]
+
+_TABLE = """CREATE TABLE IF NOT EXISTS cached (
+    key TEXT PRIMARY KEY, task TEXT NOT NULL, created REAL NOT NULL, expires REAL, value BLOB NOT NULL
+) WITHOUT ROWID"""
+
+_WAIT_SECONDS = 10.0
+"""How long a process waits for another one that writes."""
+
+_local = threading.local()
+
+
+def key_of(run: TaskRun) -> str | None:
+    """Return the run's cache key, computed once; ``None`` for no caching."""
+    known: str | None = run.__dict__.get("cache_key", "")
+    if known != "":
+        return known
+    from dagflow.engine.cache_policies import KeyContext
+    from dagflow.runtime import snapshot
+
+    parameters = dict(run.scope.parameters)
+    asked = KeyContext(run.task, snapshot("task", run.state), snapshot("flow"), parameters)
+    key: str | None = run.task.cache_policy.key(asked, run.inputs)
+    run.__dict__["cache_key"] = key
+    return key
+
+
+def cached_by_key(run: TaskRun, store: Any) -> Cached | None:
+    """Return a state with the newest result under the run's key that has not expired and can be read."""
+    from dagflow.engine.state import Cached
+
+    key = key_of(run)
+    if key is None or run.task.refresh_cache:
+        return None
+    now = run.scope.now()
+    found = _in_memory(run, key, now) or _in_file(key, now)
+    if found is None:
+        return None
+    value, expires = found
+    state = Cached(f"Found under the cache key {key[:20]!r}.")
+    state._expiration = expires
+    state.result = value
+    if getattr(value, "location", None) is not None:
+        try:
+            state.load_result(store)
+        except Exception as error:
+            get_logger("cache").info("What lies under the cache key %s cannot be read: %r", key, error)
+            return None
+    state.map_index = run.map_index
+    return state
+
+
+def keep_by_key(run: TaskRun, state: State) -> None:
+    """Keep the value of a run that succeeded, for those with its key."""
+    key = key_of(run)
+    if key is None:
+        return
+    after = run.task.cache_expiration
+    now = run.scope.now()
+    expires = None if after is None else now + after.total_seconds()
+    holder = state._holder
+    value: Any = state.result
+    if getattr(holder, "location", None) is not None:
+        value = holder.copy()
+        value.value = None
+    caches = run.scope.caches
+    caches[_slot(key)] = [(value, expires)]
+    from dagflow.engine.cache_policies import task_name_of
+    from dagflow.utilities.pickling import dumps
+
+    try:
+        packed = dumps(value)
+    except Exception as error:
+        get_logger("cache").info("The value of task %r is kept in memory only: %r", run.full_name, error)
+        return
+    with _database() as database:
+        if database is not None:
+            database.execute(
+                "INSERT OR REPLACE INTO cached VALUES (?, ?, ?, ?, ?)",
+                (key, f"{run.task.name} {task_name_of(run.task)}", now, expires, packed),
+            )
+
+
+def _slot(key: str) -> str:
+    return f"cache key {key}"
+
+
+def _in_memory(run: TaskRun, key: str, now: float) -> tuple[Any, float | None] | None:
+    for value, expires in run.scope.caches.get(_slot(key), ()):
+        if expires is None or expires > now:
+            return value, expires
+    return None
+
+
+def _in_file(key: str, now: float) -> tuple[Any, float | None] | None:
+    with _database() as database:
+        row = None if database is None else database.execute(
+            "SELECT value, expires FROM cached WHERE key = ? AND (expires IS NULL OR expires > ?)", (key, now)
+        ).fetchone()
+    if row is None:
+        return None
+    try:
+        return pickle.loads(row[0]), row[1]
+    except Exception as error:  # made by another version of something
+        get_logger("cache").info("What lies under the cache key %s cannot be read: %r", key, error)
+        return None
+
+
+# --- the file ------------------------------------------------------------------------------------------------
+
+
+def cache_file() -> Path:
+    """Return where the cache is."""
+    return Path(os.path.abspath(os.path.expanduser(str(config.home_dir)))) / "cache.db"
+
+
+def clear(key: str | None = None, task: str | None = None) -> int:
+    """
+    Remove entries from the file and return how many there were.
+
+    Args:
+        key: only the one with this key.
+        task: only those of tasks with this name, or this dotted name of a function.
+    """
+    if not cache_file().exists():
+        return 0
+    with _database() as database:
+        if database is None:
+            return 0
+        if key is not None:
+            found = database.execute("DELETE FROM cached WHERE key = ?", (key,))
+        elif task is not None:
+            found = database.execute(
+                "DELETE FROM cached WHERE substr(task, 1, ?) = ? OR substr(task, -?) = ?",
+                (len(task) + 1, f"{task} ", len(task) + 1, f" {task}"),
+            )
+        else:
+            found = database.execute("DELETE FROM cached")
+        return found.rowcount
+
+
+@contextlib.contextmanager
+def _database() -> Iterator[sqlite3.Connection | None]:
+    """Give the database for one transaction; ``None``, said once, when it cannot be used."""
+    try:
+        database = _connection(cache_file())
+    except (OSError, sqlite3.Error) as error:
+        _say_once(error)
+        yield None
+        return
+    try:
+        with database:
+            yield database
+    except sqlite3.Error as error:
+        _say_once(error)
+
+
+def _connection(path: Path) -> sqlite3.Connection:
+    """Return this thread's connection; a process that was forked makes its own."""
+    place = (os.getpid(), str(path))
+    if getattr(_local, "place", None) == place and path.exists():
+        return _local.database  # type: ignore[no-any-return]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = not path.exists()
+    database = sqlite3.connect(path, timeout=_WAIT_SECONDS)
+    if new:
+        path.chmod(0o600)  # values are pickles: whoever writes here decides what this user runs
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = NORMAL")
+    database.execute(_TABLE)
+    database.execute("DELETE FROM cached WHERE expires <= CAST(strftime('%s', 'now') AS REAL)")
+    database.commit()
+    _local.place, _local.database = place, database
+    return database
+
+
+_said = threading.Event()
+
+
+def _say_once(error: Exception) -> None:
+    if not _said.is_set():
+        _said.set()
+        get_logger("cache").warning(
+            "The cache %s cannot be used: %s. Results are kept in memory only.", cache_file(), error
+        )
