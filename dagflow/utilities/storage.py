@@ -51,7 +51,7 @@ def slugify(text: str) -> str:
     # Nothing of the name can be kept, as with one in Chinese; something of it must, or all such names were one.
     import hashlib
 
-    return f"flow-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return f"flow-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 # --- pickles -------------------------------------------------------------------------------------------------
