@@ -15,6 +15,8 @@ from dagflow.core.task import Task
 from dagflow.exceptions import FlowStorageError
 from dagflow.serialization.storage import deserialize_storage
 from dagflow.storage import GCS, S3, Azure, Local, Storage
+from dagflow.storage._objects import ObjectStorage
+from dagflow.utilities.storage import flow_to_bytes_pickle
 from tests.conformance import stores
 
 Make = Callable[..., Storage]
@@ -149,3 +151,64 @@ def test_a_storage_is_pickled_with_its_locations_but_not_its_flows(make: Make) -
     again = cloudpickle.loads(cloudpickle.dumps(storage.build()))
 
     assert again.flows == storage.flows and again.get_flow("etl").name == "etl"
+
+
+def put(storage: Storage, location: str, data: bytes) -> None:
+    """Write to the place of the storage past the storage itself, as somebody else could."""
+    if isinstance(storage, ObjectStorage):
+        storage._store()._store(location, data)
+    else:
+        Path(location).write_bytes(data)
+
+
+def test_a_pickle_that_somebody_replaced_is_never_opened(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = make()
+    location = storage.add_flow(Flow("etl"))
+    built = elsewhere(storage.build())
+    put(storage, location, flow_to_bytes_pickle(Flow("etl", tasks=[Task("evil")])))
+    opened: list[bytes] = []
+    monkeypatch.setattr(cloudpickle, "loads", opened.append)
+
+    words = r"'etl' at .* is not what was registered: expected sha256 \w{12}\.\.\."
+    with pytest.raises(FlowStorageError, match=words) as caught:
+        built.get_flow("etl")
+
+    assert opened == [] and location in str(caught.value)
+
+
+def test_damaged_and_empty_pickles_are_storage_errors_without_a_digest_too(make: Make) -> None:
+    storage = make()
+    location = storage.add_flow(Flow("etl"))
+    storage.build()
+    storage.digests.clear()
+
+    for data in (b"", b"\x00junk", b"{}", flow_to_bytes_pickle(Flow("other"))):
+        put(storage, location, data)
+        with pytest.raises(FlowStorageError, match="'etl'"):
+            storage.get_flow("etl")
+
+
+def test_an_uploaded_script_that_somebody_replaced_is_refused_and_one_of_this_disk_warned_about(
+    make: Make, script: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    storage = make(stored_as_script=True, local_script_path=script)
+    location = storage.add_flow(Flow("etl"))
+    built = elsewhere(storage.build())
+    put(storage, location, f"{SCRIPT}\n# more".encode())
+
+    if isinstance(storage, ObjectStorage):
+        with pytest.raises(FlowStorageError, match="is not what was registered"):
+            built.get_flow("etl")
+    else:
+        assert built.get_flow("etl").name == "etl" and "has changed since it was registered" in caplog.text
+
+
+def test_a_script_that_was_not_uploaded_may_change(make: Make) -> None:
+    storage = make(key="scripts_of_others.py", stored_as_script=True)
+    location = storage.add_flow(Flow("etl"))
+    built = elsewhere(storage.build())
+    if not isinstance(storage, ObjectStorage):
+        pytest.skip("a local storage is of the script that is there")
+    for text in (SCRIPT, f"{SCRIPT}\n# more"):
+        put(storage, location, text.encode())
+        assert built.get_flow("etl").name == "etl" and built.digests == {}
