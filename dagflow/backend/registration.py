@@ -12,7 +12,7 @@ from dagflow.utilities.context import context
 if TYPE_CHECKING:
     from dagflow.core.flow import Flow
 
-__all__ = ["complete", "register_flow", "run_agent"]
+__all__ = ["complete", "refuse_open_block", "register_flow", "run_agent"]
 
 
 def register_flow(
@@ -48,7 +48,7 @@ def register_flow(
         TypeError: without a project.
         ClientError: when the server cannot be reached, with its URL, or refuses.
     """
-    _refuse_open_block(flow, "registered", "register(...)")
+    refuse_open_block(flow, "registered", "register(...)")
     if _is_being_loaded(flow, "register"):
         return None
     if project_name is None:
@@ -78,7 +78,7 @@ def run_agent(flow: Flow, **kwargs: Any) -> None:
         ValueError: inside the flow's own block.
         PrefectException: always otherwise.
     """
-    _refuse_open_block(flow, "given an agent", "run_agent()")
+    refuse_open_block(flow, "given an agent", "run_agent()")
     if _is_being_loaded(flow, "run_agent"):
         return
     raise PrefectException(
@@ -87,7 +87,8 @@ def run_agent(flow: Flow, **kwargs: Any) -> None:
     )
 
 
-def _refuse_open_block(flow: Flow, done: str, call: str) -> None:
+def refuse_open_block(flow: Flow, done: str, call: str) -> None:
+    """Raise ``ValueError`` with both code shapes when *call* stands in the flow's own block."""
     if not (flow._open or context.get("flow") is flow):
         return
     raise ValueError(

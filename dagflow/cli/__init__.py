@@ -3,7 +3,8 @@ The command line: ``dagflow COMMAND``.
 
 Commands are imported when they are called, so that asking for help stays quick. Data goes to standard output, talk to
 standard error. A command ends with 0 when it did its work, 1 when it failed, 2 when it was called wrongly, 3 when what
-it was to work on does not exist, and 130 when it was interrupted.
+it was to work on does not exist, 4 when the server does not accept the key, 5 when the server cannot be reached, 6 when
+what the server holds stands against it, 124 when it waited in vain, and 130 when it was interrupted.
 """
 
 from __future__ import annotations
@@ -14,24 +15,68 @@ from typing import Any
 import click
 
 from dagflow._version import __version__
-from dagflow.exceptions import PrefectException, near_match
+from dagflow.exceptions import (
+    AuthorizationError,
+    ConflictError,
+    ObjectNotFoundError,
+    PrefectException,
+    ServerUnreachableError,
+    VersionLockMismatchSignal,
+    near_match,
+)
 
-__all__ = ["FAILED", "INTERRUPTED", "NOT_FOUND", "USAGE", "cli", "main"]
+__all__ = ["FAILED", "INTERRUPTED", "NOT_FOUND", "USAGE", "WAITED_IN_VAIN", "cli", "exit_code_of", "main"]
 
 FAILED = 1
 USAGE = 2
 NOT_FOUND = 3
+NOT_ALLOWED = 4
+UNREACHABLE = 5
+CONFLICT = 6
+WAITED_IN_VAIN = 124
 INTERRUPTED = 130
 
+_CODES: dict[type[BaseException], int] = {
+    ObjectNotFoundError: NOT_FOUND,
+    AuthorizationError: NOT_ALLOWED,
+    ServerUnreachableError: UNREACHABLE,
+    ConflictError: CONFLICT,
+    VersionLockMismatchSignal: CONFLICT,
+}
+
 COMMANDS = {
+    "auth": ("dagflow.cli.auth:auth", "Keep the key for a server; make and revoke keys."),
+    "backend": ("dagflow.cli.auth:backend", "Name the kind of backend; kept for habit."),
+    "cache": ("dagflow.cli.cache:cache", "Look after the results that tasks share by a cache key."),
+    "migrate": ("dagflow.cli.migrate:migrate", "Help with code that was written for Prefect 2 or 3."),
+    "build": ("dagflow.cli.build:build", "Build flows and write their metadata to a file."),
     "check": ("dagflow.cli.check:check", "Look for mistakes in a flow without running it."),
-    "config": ("dagflow.cli.config:config", "Show and check the settings."),
+    "completion": ("dagflow.cli.completion:completion", "Print what makes a shell complete commands."),
+    "config": ("dagflow.cli.config:config", "Show, change and check the settings."),
+    "create": ("dagflow.cli.create:create", "Make a project."),
+    "delete": ("dagflow.cli.create:delete", "Delete a project."),
+    "deploy": ("dagflow.cli.deploy:deploy", "Register a flow and set how it is run."),
+    "deployment": ("dagflow.cli.deployment:deployment", "Show, run, pause and delete deployments."),
+    "describe": ("dagflow.cli.describe:describe", "Show all that is known of a flow, its tasks, or a run."),
     "diagnostics": ("dagflow.cli.info:diagnostics", "Print facts for a bug report."),
-    "run": ("dagflow.cli.run:run", "Run a flow here."),
+    "doctor": ("dagflow.cli.doctor:doctor", "Look for what keeps flows from running."),
+    "flow-run": ("dagflow.cli.flow_run:flow_run", "Cancel, restart, watch and inspect a flow run."),
+    "get": ("dagflow.cli.get:get", "List flows, projects, runs, tasks and logs."),
+    "kv": ("dagflow.cli.kv:kv", "Keep values under keys."),
+    "profile": ("dagflow.cli.profile:profile", "Keep sets of settings, and choose one."),
+    "register": ("dagflow.cli.register:register", "Register flows with a server."),
+    "run": ("dagflow.cli.run:run", "Run a flow, here or by the server."),
     "version": ("dagflow.cli.info:version", "Print the version."),
     "visualize": ("dagflow.cli.visualize:visualize", "Draw a flow."),
+    "work-pool": ("dagflow.cli.work_pool:work_pool", "Manage pools that agents serve."),
 }
 """Where each command is, and what the list of commands says of it."""
+
+HIDDEN_COMMANDS = {
+    "execute": "dagflow.cli.execute:execute",
+    "heartbeat": "dagflow.cli.heartbeat:heartbeat",
+}
+"""Commands that agents and engines call, not people."""
 
 
 class Commands(click.Group):
@@ -43,12 +88,12 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; ``None`` for a name that is none."""
-        found = COMMANDS.get(cmd_name)
-        if found is None:
+        place = COMMANDS[cmd_name][0] if cmd_name in COMMANDS else HIDDEN_COMMANDS.get(cmd_name)
+        if place is None:
             return None
         from dagflow.utilities.importtools import import_object
 
-        command: click.Command = import_object(found[0])
+        command: click.Command = import_object(place)
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -77,16 +122,26 @@ class Commands(click.Group):
         except (KeyboardInterrupt, click.Abort, EOFError):
             click.echo("\nInterrupted.", err=True)
             code = INTERRUPTED
-        except PrefectException as error:
+        except (PrefectException, VersionLockMismatchSignal) as error:
             # Ours say what to do; where in our code they come from helps nobody. Settings that cannot be read end here,
             # before anything else of the package can be imported.
-            click.secho(f"Error: {error}", fg="red", err=True)
-            code = FAILED
+            click.secho(f"Error: {_visible(str(error))}", fg="red", err=True)
+            code = exit_code_of(error)
         except BrokenPipeError:
             # Whoever read our output has gone; closing says so once, at exit Python would say it again.
             _silence(sys.stdout)
             code = FAILED
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Return the code with which a command ends that *error* ended."""
+    return next((code for kind, code in _CODES.items() if isinstance(error, kind)), FAILED)
+
+
+def _visible(text: str) -> str:
+    """Return *text*, which may quote names that others chose, with what could steer a terminal written out."""
+    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
 
 
 def _silence(stream: Any) -> None:
@@ -98,13 +153,32 @@ def _silence(stream: Any) -> None:
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="%(version)s")
+@click.option("--profile", metavar="NAME", help="Settings to use, instead of the active profile.")
 @click.pass_context
-def cli(ctx: click.Context) -> None:
-    """Build, check, draw and run flows."""
+def cli(ctx: click.Context, profile: str | None) -> None:
+    """Build, check, draw, run, register and watch flows."""
     import os
 
     if os.environ.get("NO_COLOR"):
         ctx.color = False
+    if profile is not None:
+        _use_profile(ctx, profile)
+
+
+def _use_profile(ctx: click.Context, profile: str) -> None:
+    """Take the settings of a profile; the processes that the command starts do too."""
+    import os
+
+    before = os.environ.get("DAGFLOW_PROFILE")
+    os.environ["DAGFLOW_PROFILE"] = profile
+    if before is None:
+        ctx.call_on_close(lambda: os.environ.pop("DAGFLOW_PROFILE", None))
+    else:
+        ctx.call_on_close(lambda: os.environ.update(DAGFLOW_PROFILE=before))
+    if "dagflow.configuration" in sys.modules:
+        from dagflow.configuration import reload_configuration
+
+        reload_configuration()
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""``dagflow config``: show the settings, and look for those that nothing reads."""
+"""``dagflow config``: show the settings, change the user's file, and look for settings that nothing reads."""
 
 from __future__ import annotations
 
@@ -10,14 +10,22 @@ from typing import Any
 
 import click
 
-from dagflow.cli.talk import Failure, say
-from dagflow.configuration import DEFAULT_CONFIG, ENV_PREFIX, USER_CONFIG, Config, load_configuration
+from dagflow.cli.talk import Failure, NotFound, say
+from dagflow.configuration import (
+    DEFAULT_CONFIG,
+    ENV_PREFIX,
+    USER_CONFIG,
+    Config,
+    active_profile,
+    load_configuration,
+    string_to_type,
+)
 from dagflow.configuration import config as settings
 from dagflow.engine.summary import printable
 from dagflow.exceptions import near_match
 from dagflow.utilities.collections import CompoundKey, dict_to_flatdict
 
-__all__ = ["config"]
+__all__ = ["config", "findings", "known_setting", "shown_variable", "variable_of"]
 
 MASK = "********"
 SECRET_WORDS = ("api_key", "key", "password", "secret", "secrets", "token")
@@ -66,13 +74,93 @@ def view(show_defaults: bool, show_sources: bool, as_json: bool) -> None:
 @click.pass_context
 def validate(ctx: click.Context) -> None:
     """Look for unknown names and wrong types in the user's file and the environment; exit 1 when there are some."""
-    findings = list(_findings())
-    for finding in findings:
+    found = findings()
+    for finding in found:
         click.echo(printable(finding))
-    if findings:
-        say(f"{len(findings)} finding{'s' * (len(findings) > 1)}.", style="red")
+    if found:
+        say(f"{len(found)} finding{'s' * (len(found) > 1)}.", style="red")
         ctx.exit(Failure.exit_code)
     say("The settings are valid.", style="green")
+
+
+@config.command("set")
+@click.argument("settings_given", nargs=-1, required=True, metavar="KEY=VALUE...")
+def set_settings(settings_given: tuple[str, ...]) -> None:
+    """
+    Put settings into the user's file.
+
+    \b
+    Example:
+      dagflow config set logging.level=DEBUG cloud.api=http://flows:4200
+    """
+    content = _user_content()
+    defaults = _defaults()
+    for text in settings_given:
+        name, equals, given = text.partition("=")
+        if not equals:
+            raise click.UsageError(f"{text!r} is not of the form KEY=VALUE.")
+        path, value = known_setting(name), string_to_type(given)
+        if path in defaults and not _fits(value, defaults[path], path):
+            raise click.UsageError(
+                f"{name}: found {_shown(path, value)!r} of type {type(value).__name__}, expected "
+                f"{_expected(defaults[path], path)}."
+            )
+        _place_in(content, path, value)
+    _write_user_file(content)
+
+
+@config.command("unset")
+@click.argument("names", nargs=-1, required=True, metavar="KEY...")
+def unset_settings(names: tuple[str, ...]) -> None:
+    """Take settings out of the user's file, so that they have their defaults again."""
+    content = _user_content()
+    for name in names:
+        *sections, key = known_setting(name)
+        table: Any = content
+        for section in sections:
+            table = table.get(section, {})
+        if key not in table:
+            raise NotFound(f"{_user_file()} does not set {name}.")
+        del table[key]
+    _write_user_file(content)
+
+
+def known_setting(name: str) -> CompoundKey:
+    """
+    Return the path of a setting, given as ``section.key`` or as the name of its variable.
+
+    Raises:
+        click.UsageError: for a name that is none, with the near match.
+    """
+    from dagflow.configuration import _key_path
+
+    path = CompoundKey(_key_path(name.removeprefix(f"{ENV_PREFIX}__")) if "__" in name else name.split("."))
+    known = _defaults()
+    if path not in known and path[0] not in FREE_SECTIONS:
+        near = near_match(".".join(map(str, path)), [".".join(one) for one in known])
+        raise click.UsageError(f"There is no setting {name!r}.{near}")
+    return path
+
+
+def _user_content() -> dict[str, Any]:
+    from dagflow.configuration import _read_toml
+
+    return _read_toml(_user_file()) if os.path.isfile(_user_file()) else {}
+
+
+def _place_in(content: dict[str, Any], path: CompoundKey, value: Any) -> None:
+    table = content
+    for section in path[:-1]:
+        table = table.setdefault(section, {})
+    table[path[-1]] = value
+
+
+def _write_user_file(content: dict[str, Any]) -> None:
+    from dagflow.utilities.toml import write_private_toml
+
+    # Comments are lost: the file is written anew.
+    write_private_toml(_user_file(), content)
+    say(f"{_user_file()} written.", style="green")
 
 
 # --- where settings come from --------------------------------------------------------------------------------
@@ -91,17 +179,26 @@ def _from_file() -> Flat:
     return dict_to_flatdict(load_configuration(path)) if os.path.isfile(path) else {}
 
 
+def _from_profile() -> Flat:
+    from dagflow.configuration import _from_environment as nested
+
+    variables = active_profile(os.path.expanduser(settings.home_dir))
+    return dict_to_flatdict(Config(nested(ENV_PREFIX, variables)))
+
+
 def _from_environment() -> Flat:
     found = dict_to_flatdict(load_configuration(os.devnull, env_var_prefix=ENV_PREFIX))
     return {path: value for path, value in found.items() if path not in NO_SETTINGS}
 
 
 def _sources() -> Callable[[CompoundKey], str]:
-    defaults, file, environment = _defaults(), _from_file(), _from_environment()
+    defaults, file, profile, environment = _defaults(), _from_file(), _from_profile(), _from_environment()
 
     def source(path: CompoundKey) -> str:
         if path in environment:
-            return f"environment, {_variable(path)}"
+            return f"environment, {variable_of(path)}"
+        if path in profile:
+            return "profile"
         if path in file:
             return _user_file()
         return "default" if path in defaults else "this process"
@@ -109,7 +206,8 @@ def _sources() -> Callable[[CompoundKey], str]:
     return source
 
 
-def _variable(path: CompoundKey) -> str:
+def variable_of(path: CompoundKey) -> str:
+    """Return the environment variable of a setting."""
     if path[:2] == ("context", "secrets"):
         return f"{ENV_PREFIX}__CONTEXT__SECRETS__" + "__".join(path[2:])
     return f"{ENV_PREFIX}__" + "__".join(path).upper()
@@ -118,11 +216,13 @@ def _variable(path: CompoundKey) -> str:
 # --- what is wrong -------------------------------------------------------------------------------------------
 
 
-def _findings() -> list[str]:
+def findings() -> list[str]:
+    """Return what is wrong with the settings, one line each."""
     defaults = _defaults()
     return [
         *_wrong(_from_file(), defaults, lambda path: f"{_user_file()}: {'.'.join(path)}"),
-        *_wrong(_from_environment(), defaults, _variable),
+        *_wrong(_from_profile(), defaults, lambda path: f"profile: {variable_of(path)}"),
+        *_wrong(_from_environment(), defaults, variable_of),
     ]
 
 
@@ -181,6 +281,13 @@ def _is_secret(path: tuple[str, ...]) -> bool:
 
 def _shown(path: tuple[str, ...], value: Any) -> Any:
     return MASK if _is_secret(path) and value not in ("", None, {}) and not isinstance(value, bool) else value
+
+
+def shown_variable(name: str, value: Any) -> Any:
+    """Return the value of a variable as it may be shown."""
+    from dagflow.configuration import _key_path
+
+    return _shown(tuple(_key_path(name.removeprefix(f"{ENV_PREFIX}__"))), value)
 
 
 def _masked(section: Config, path: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class RunCalls(Connection):
             body["scheduled_start_time"] = iso(body["scheduled_start_time"])
         deployment_id = body.pop("deployment_id", None)
         # Made here, so that asking again after a lost answer finds the run instead of making another.
-        body["id"] = new_id()
+        body.setdefault("id", new_id())
         path = "flow_runs" if deployment_id is None else f"deployments/{in_path(deployment_id)}/create_run"
         answer: dict[str, Any] = self.post(path, body)
         return answer

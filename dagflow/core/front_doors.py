@@ -150,6 +150,24 @@ class FrontDoors(FlowSettings):
 
         return register_flow(self._flow, project_name, **kwargs)
 
+    def deploy(self, name: str = "default", project_name: str | None = None, **settings: Any) -> str:
+        """
+        Register the flow and set under *name* how, when and where it is run; return the deployment's id.
+
+        Args:
+            name: of the deployment.
+            project_name: the project, which is made if there is none.
+            **settings: ``cron``, ``interval``, ``rrule``, ``timezone`` or ``schedule``, ``paused``, ``parameters``,
+                ``labels``, ``pool``, ``queue``, ``run_config``, ``tags``, ``overlap_policy``, ``description``,
+                ``build``.
+
+        Raises:
+            ValueError: inside the flow's own block.
+        """
+        from dagflow.backend.deployments import deploy_flow
+
+        return deploy_flow(self._flow, name, project_name, **settings)
+
     def run_agent(self, **kwargs: Any) -> Any:
         """
         Run an agent in this process for the flow's run config.

@@ -1,0 +1,90 @@
+"""``dagflow kv``: values under keys."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from dagflow.cli.render import output_option, show_record, show_rows
+from dagflow.cli.talk import Failure, NotFound, say
+from dagflow.engine.summary import printable
+
+__all__ = ["kv"]
+
+
+@click.group()
+def kv() -> None:
+    """Keep values under keys."""
+
+
+@kv.command("set")
+@click.argument("key")
+@click.argument("value")
+def set_value(key: str, value: str) -> None:
+    """Keep VALUE under KEY; it is JSON if it reads as JSON, else text."""
+    from dagflow.backend.kv_store import set_key_value
+
+    try:
+        set_key_value(key, _value(value))
+    except ValueError as error:
+        _passed_on(error)
+        raise Failure(str(error)) from error
+    say(f"Key {printable(key)} set.", style="green")
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+@kv.command("get")
+@click.argument("key")
+def get_value(key: str) -> None:
+    """Print the value under KEY: text as it is, anything else as JSON."""
+    from dagflow.backend.kv_store import get_key_value
+
+    try:
+        value = get_key_value(key)
+    except ValueError as error:
+        _passed_on(error)
+        raise NotFound(f"{error} List keys with `dagflow kv list`.") from error
+    click.echo(printable(value) if isinstance(value, str) else json.dumps(value))
+
+
+@kv.command("delete")
+@click.argument("key")
+def delete_value(key: str) -> None:
+    """Remove KEY."""
+    from dagflow.backend.kv_store import delete_key
+
+    try:
+        delete_key(key)
+    except ValueError as error:
+        _passed_on(error)
+        raise NotFound(str(error)) from error
+    say(f"Key {printable(key)} deleted.", style="green")
+
+
+@kv.command("list")
+@output_option
+def list_values(form: str) -> None:
+    """List the keys."""
+    from dagflow.backend.kv_store import list_keys
+
+    keys = list_keys()
+    if form != "table":
+        show_record(keys, form)
+        return
+    show_rows([{"key": key} for key in keys], {"KEY": "key"}, form, "No keys found.")
+
+
+def _passed_on(error: ValueError) -> None:
+    """Let an answer of the server that is no such key end the command with its own code."""
+    from dagflow.exceptions import ClientError
+
+    if isinstance(error, ClientError):
+        raise error

@@ -1,0 +1,56 @@
+"""Printing the log of a run, whole or as it grows."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dagflow.cli.render import local_time, show_rows
+from dagflow.engine.clock import Clock
+from dagflow.engine.summary import printable
+
+if TYPE_CHECKING:
+    from dagflow.client.client import Client
+
+__all__ = ["print_watch_line", "show_logs"]
+
+PAGE = 1000
+COLUMNS: dict[str, Any] = {
+    "TIMESTAMP": lambda line: local_time(line["timestamp"]),
+    "LEVEL": "level",
+    "MESSAGE": "message",
+}
+COLORS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
+
+
+def show_logs(client: Client, flow_run_id: str, form: str, follow: bool = False, clock: Clock | None = None) -> None:
+    """Print the log of a run; with *follow* what comes after, line by line, until the run has finished."""
+    path = f"flow_runs/{flow_run_id}/logs"
+    if not follow:
+        show_rows(client._items(path, page=PAGE), COLUMNS, form, "The run has no log yet.")
+        return
+    clock, seen = clock or Clock(), None
+    while True:
+        # Asked before the lines are read, so that those of the last moment are not missed.
+        finished = client.get_flow_run_state(flow_run_id).is_finished()
+        for line in client._items(path, {"after_seq": seen}, page=PAGE):
+            seen = line["seq"]
+            click.echo(json.dumps(line, sort_keys=True) if form != "table" else _one_line(line))
+        if finished:
+            return
+        clock.sleep(2)
+
+
+def _one_line(line: dict[str, Any]) -> str:
+    return f"{local_time(line['timestamp'])}  {line['level']:<8}  {printable(line['message'] or '')}"
+
+
+def print_watch_line(line: Any) -> None:
+    """Print one line of a run that is watched, to people."""
+    import logging
+
+    level = logging.getLevelName(line.level)
+    at = line.timestamp.astimezone().strftime("%H:%M:%S")
+    click.secho(f"└── {at} | {level:<7} | {printable(line.message)}", fg=COLORS.get(level), err=True)
