@@ -11,14 +11,22 @@ Doubles for tests: a clock that nobody waits for, and an executor that finishes 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import random
-from collections.abc import Callable, Collection
-from typing import Any
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, Any, Self
 
 from dagflow.engine.clock import Clock
 from dagflow.executors.base import Executor, resolve_nested
 
-__all__ = ["FakeClock", "ScriptedExecutor"]
+if TYPE_CHECKING:
+    from dagflow.client.client import Client
+
+__all__ = ["FakeClock", "InProcessServer", "ScriptedExecutor"]
 
 
 class FakeClock(Clock):
@@ -103,3 +111,140 @@ class ScriptedExecutor(Executor):
             call.made = True
             call.value = call.fn(*self.wait(list(call.args)), **self.wait(call.kwargs))
         return call.value
+
+
+class InProcessServer:
+    """
+    A server in this process, with a database of its own in a temporary folder, for a ``with`` block.
+
+    Services run only when :meth:`tick` is called, so nothing happens by itself. Clients reach it without a port, unless
+    *port* is true.
+
+    Args:
+        clock: the server's clock; a :class:`FakeClock` that begins now when none is given.
+        database_url: another database than a temporary SQLite file.
+        port: also listen on a free port of this machine; ``url`` is its address.
+        **settings: changes to :class:`~dagflow.server.settings.ServerSettings`.
+
+    >>> with InProcessServer() as server:
+    ...     server.client().get("version").keys()
+    dict_keys(['version'])
+    """
+
+    def __init__(
+        self, clock: Any = None, database_url: str | None = None, *, port: bool = False, **settings: Any
+    ) -> None:
+        self.clock = clock if clock is not None else FakeClock(time.time())
+        self.settings = {"services": False, "secrets_key": "for tests", **settings}
+        self.database_url = database_url
+        self.url = "http://127.0.0.1:4200"
+        self._wants_port = port
+        self._exits = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        from dagflow.server.app import create_app
+        from dagflow.server.settings import ServerSettings
+
+        with self._exits:
+            folder = self._exits.enter_context(tempfile.TemporaryDirectory(prefix="dagflow-"))
+            url = self.database_url or f"sqlite:///{folder}/dagflow.db"
+            self.app = create_app(ServerSettings(database_url=url, **self.settings), self.clock)
+            self.transport = _Bridge(self.app)
+            self._exits.callback(self.transport.stop)
+            self.transport.start()
+            if self._wants_port:
+                self.url = self._exits.enter_context(_listening(self.app))
+            # All went well, so what was entered stays open until the block ends.
+            self._exits = self._exits.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._exits.close()
+
+    @property
+    def backend(self) -> Any:
+        """The server without its HTTP: settings, clock, database."""
+        return self.app.state.backend
+
+    def client(self, api_key: str | None = None) -> Client:
+        """Return a client of this server."""
+        from dagflow.client.client import Client
+
+        return Client(self.url, api_key=api_key, _transport=None if self._wants_port else self.transport)
+
+    def tick(self, seconds: float = 0.0) -> None:
+        """Let time pass on a clock that stands still, then run one pass of each service."""
+        if seconds:
+            self.clock.time += seconds
+        services = self.app.state.services
+        for service in services.services:
+            services.run_once(service)
+
+
+class _Bridge:
+    """Hands requests of a synchronous client to an application that runs on a loop of its own."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="dagflow-test-server", daemon=True)
+
+    def start(self) -> None:
+        """Start the loop and the application."""
+        self._thread.start()
+        self._life = self.app.router.lifespan_context(self.app)
+        self._run(self._life.__aenter__())
+
+    def stop(self) -> None:
+        """Stop both."""
+        try:
+            if getattr(self, "_life", None) is not None:
+                self._run(self._life.__aexit__(None, None, None))
+        finally:
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join()
+            self.loop.close()
+
+    def _run(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+
+    def handle_request(self, request: Any) -> Any:
+        """Answer a request of httpx2."""
+        import httpx2
+
+        async def ask() -> Any:
+            transport = httpx2.ASGITransport(self.app, raise_app_exceptions=False)
+            inner = httpx2.Request(request.method, request.url, headers=request.headers, content=request.read())
+            answer = await transport.handle_async_request(inner)
+            return answer.status_code, answer.headers, await answer.aread()
+
+        status, headers, content = self._run(ask())
+        return httpx2.Response(status, headers=headers, content=content, request=request)
+
+    def close(self) -> None:
+        """Nothing to do: the server outlives its clients."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+@contextlib.contextmanager
+def _listening(app: Any) -> Iterator[str]:
+    """Serve *app*, which runs already, on a free port."""
+    import uvicorn
+
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, lifespan="off", log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        if not thread.is_alive():
+            raise RuntimeError("The server could not listen.")
+        time.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()

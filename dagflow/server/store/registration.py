@@ -183,7 +183,7 @@ def _add_tasks(tx: Tx, document: dict[str, Any], flow_id: str) -> None:
                 "tags": dumped(one.get("tags") or []),
                 "max_retries": one.get("max_retries") or 0,
                 "retry_delay": float(delay[0] if isinstance(delay, list) else delay) if delay else None,
-                "trigger": trigger.get("fn") if isinstance(trigger, dict) else None,
+                "trigger": dumped(trigger.get("fn")) if isinstance(trigger, dict) else None,
                 "cache_key": one.get("cache_key"),
                 "auto_generated": bool(one.get("auto_generated")),
                 "mapped": slug in mapped,

@@ -28,6 +28,7 @@ from dagflow.server.orchestration.rules import (
     full_tags,
     task_run_verdict,
 )
+from dagflow.server.store import automations
 from dagflow.server.text import dumped, loaded
 
 __all__ = ["Batch", "make_task_runs", "set_flow_run", "set_task_runs"]
@@ -307,7 +308,17 @@ class Batch:
         for table, rows in ((tables.flow_run_state, self._flow_history), (tables.task_run_state, self._task_history)):
             if rows:
                 self.tx.execute(insert(table), rows)
+        self._tell_automations()
         self._note_news()
+
+    def _tell_automations(self) -> None:
+        """Queue what automations have to do about changes of flow runs, in the same transaction."""
+        if not self._flow_history:
+            return
+        enabled = automations.triggers(self.tx)
+        for row in self._flow_history if enabled else ():
+            run = self.flow_runs[row["run_id"]]
+            automations.queue_state_change(self.tx, enabled, row, run.flow_group_id)
 
     def _values(self, run: Any, names: Iterable[str]) -> dict[str, Any]:
         values = {f"new_{name}": getattr(run, name) for name in names}

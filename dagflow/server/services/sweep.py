@@ -1,0 +1,85 @@
+"""Heartbeats written down, lost runs found, late ones marked, runs skipped that may not overlap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from dagflow.server.backend import Backend
+from dagflow.server.clock import at, shifted
+from dagflow.server.database import tables
+from dagflow.server.database.engine import Tx
+from dagflow.server.orchestration.kinds import FINISHED
+from dagflow.server.orchestration.staleness import is_lost
+from dagflow.server.store import claims, groups, holds
+from dagflow.server.store.states import Batch, state_document, wanted_state
+from dagflow.server.text import loaded
+from dagflow.utilities.logging import get_logger
+
+__all__ = ["run"]
+
+_RUN, _GROUP = tables.flow_run, tables.flow_group
+
+
+def run(backend: Backend) -> None:
+    """Do one pass."""
+    beats = backend.take_beats()
+    if beats:
+        backend.database.write(lambda tx: holds.beat(tx, beats))
+    _deal_with_lost(backend)
+    _mark_late(backend)
+    _skip_overlapping(backend)
+
+
+def _deal_with_lost(backend: Backend) -> None:
+    for row in backend.database.read(_held):
+        settings = groups.DEFAULT_SETTINGS | loaded(row.settings, {})
+        seen = max(at(row.heartbeat) if row.heartbeat else 0.0, backend.last_beat(row.id) or 0.0)
+        now, lost_after = backend.clock.now(), backend.settings.lost_after
+        if not settings["heartbeat_enabled"] or not is_lost(now, seen, backend.started, lost_after):
+            continue
+        reason = f"No heartbeat was seen for {now - max(seen, backend.started):.0f} s: its process is taken for lost."
+        state = backend.database.write(
+            lambda tx, row=row, reason=reason: holds.lose(
+                tx, row.id, row.run_token, reason, backend.settings.resurrection_attempt_limit
+            )
+        )
+        get_logger("server").warning("Flow run %s: %s It is %s now.", row.id, reason, state)
+
+
+def _held(connection: Connection) -> list[Any]:
+    statement = select(_RUN.c.id, _RUN.c.heartbeat, _RUN.c.run_token, _GROUP.c.settings).join(
+        _GROUP, _GROUP.c.id == _RUN.c.flow_group_id
+    )
+    return list(connection.execute(statement.where(_RUN.c.held.is_(True), _RUN.c.state.not_in(FINISHED))))
+
+
+def _mark_late(backend: Backend) -> None:
+    limit = shifted(backend.now, -backend.settings.late_after)
+    late = (_RUN.c.state == "Scheduled", _RUN.c.state_start_time < limit, _RUN.c.late.is_(False))
+    found = backend.database.read(lambda connection: connection.execute(select(_RUN.c.id).where(*late).limit(1)).first())
+    if found is not None:
+        backend.database.write(lambda tx: tx.execute(update(_RUN).where(*late).values(late=True)).rowcount)
+
+
+def _skip_overlapping(backend: Backend) -> None:
+    """Cancel runs that became due while another one of their flow was active, if the policy says so."""
+    now = backend.now
+    due = select(_RUN.c.id, _RUN.c.flow_group_id).where(
+        _RUN.c.state == "Scheduled", _RUN.c.state_start_time <= now, _RUN.c.auto_scheduled.is_(True)
+    )
+    rows = backend.database.read(lambda connection: list(connection.execute(due.limit(1000))))
+    if rows:
+        backend.database.write(lambda tx: _skip(tx, rows))
+
+
+def _skip(tx: Tx, rows: list[Any]) -> None:
+    batch = Batch(tx, actor="scheduler")
+    for row in rows:
+        if claims.overlap_policy(tx, row) == "skip" and claims.is_active(tx, row.flow_group_id, row.id):
+            batch.read_flow_runs([row.id])
+            message = "Skipped: another run of this flow was active when this one became due (overlap policy `skip`)."
+            document = state_document("Cancelled", message)
+            batch.set_flow_run(wanted_state(row.id, document, reason="overlap policy"))
+    batch.save()
