@@ -21,11 +21,11 @@ def main(argument: str) -> int:
     about = json.loads(argument)
     _compare("Python", ".".join(map(str, sys.version_info[:2])), ".".join(map(str, about["python"][:2])))
     try:
-        import dagflow
+        from dagflow._version import __version__
     except ImportError as error:
         print(f"Health check failed: dagflow cannot be imported in the image: {error}.")
         return 1
-    _compare("dagflow", dagflow.__version__, about["dagflow"])
+    _compare("dagflow", __version__, about["dagflow"])
     flows = []
     for name, path in about["flows"].items():
         try:
