@@ -25,7 +25,7 @@ from dagflow.core.scope import building
 from dagflow.core.task import NoDefault, Task
 from dagflow.core.tracing import check_flow_function, explained, hints_of
 from dagflow.exceptions import FlowError, ParameterError, near_match
-from dagflow.utilities.context import Layer, current_layer, pop_layer, push_layer
+from dagflow.utilities.context import Layer, context, current_layer, pop_layer, push_layer
 
 if TYPE_CHECKING:
     from dagflow.engine.state import State
@@ -124,12 +124,11 @@ class TracedFlow(Flow):
 
     def _parameters(self) -> dict[str, Parameter]:
         hints = hints_of(self.fn)
-        return {
-            name: Parameter(
-                name, NoDefault if one.default is one.empty else one.default, type=hints.get(name, None)
-            )
-            for name, one in self.signature.parameters.items()
-        }
+        with context(flow=None, tags=None):  # they belong to none of the blocks around
+            return {
+                name: Parameter(name, NoDefault if one.default is one.empty else one.default, type=hints.get(name))
+                for name, one in self.signature.parameters.items()
+            }
 
     def _traced_into(self, target: Flow, arguments: Mapping[str, Any]) -> Any:
         """Call the function with *target* open; return what it returns."""
@@ -229,9 +228,9 @@ class TracedFlow(Flow):
         references = [task for task in tasks_in(made._returned) if task in made.slugs]
         if references:
             made.set_reference_tasks(references)
-        context = {**(options.pop("context", None) or {})}
-        context["parameters"] = {**(context.get("parameters") or {}), **values}
-        return made, {**options, "context": context}
+        keys = {**(options.pop("context", None) or {})}
+        keys["parameters"] = {**(keys.get("parameters") or {}), **values}
+        return made, {**options, "context": keys}
 
     def _checked(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return values for parameters, those with a type converted."""

@@ -246,7 +246,7 @@ def execute(run: TaskRun) -> State:
     """Call the user's function and return what its end means."""
     task, scope = run.task, run.scope
     try:
-        if task.timeout or task.log_stdout or scope.log_prints or scope.deadline is not None:
+        if task.timeout or task.log_stdout or task.log_prints or scope.log_prints or scope.deadline is not None:
             from dagflow.engine.timeouts import call_with_limits
 
             value = call_with_limits(run)

@@ -104,8 +104,8 @@ class RunScope:
     @property
     def caches(self) -> dict[str, list[Any]]:
         """Cached states of earlier runs, by cache key."""
-        found: dict[str, list[Any]] = self._value("caches") or {}
-        return found
+        found: dict[str, list[Any]] | None = self._value("caches")
+        return {} if found is None else found
 
     def date(self) -> Any:
         """Return the date of the run, UTC."""

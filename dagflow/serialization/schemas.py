@@ -26,8 +26,8 @@ Schema = Mapping[str, Any]
 _DEEPEST = 60
 """Levels of nesting to follow: more would be a schema that refers to itself, or data meant to do harm."""
 
-_PATIENCE = 200_000
-"""Comparisons to make for one value, about half a second: alternatives within alternatives multiply."""
+_PATIENCE = 100_000
+"""Comparisons to make for one value, some tenths of a second: alternatives within alternatives multiply."""
 
 _MOST = 20
 """Problems worth telling at once."""
@@ -297,12 +297,19 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _key(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
     try:
-        return json.dumps(value, sort_keys=True)
-    except (TypeError, ValueError):
+        return json.dumps(_whole(value), sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
         return repr(value)
+
+
+def _whole(value: Any) -> Any:
+    """Return *value* with 1.0 written as 1, at any depth."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    return {name: _whole(one) for name, one in value.items()} if isinstance(value, dict) else value
 
 
 def _shown(value: Any) -> str:
