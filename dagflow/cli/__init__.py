@@ -68,6 +68,7 @@ COMMANDS = {
     "profile": ("dagflow.cli.profile:profile", "Keep sets of settings, and choose one."),
     "register": ("dagflow.cli.register:register", "Register flows with a server."),
     "run": ("dagflow.cli.run:run", "Run a flow, here or by the server."),
+    "server": ("dagflow.cli.server:server", "Start and stop the backend, and look after its database."),
     "version": ("dagflow.cli.info:version", "Print the version."),
     "visualize": ("dagflow.cli.visualize:visualize", "Draw a flow."),
     "work-pool": ("dagflow.cli.work_pool:work_pool", "Manage pools that agents serve."),

@@ -54,6 +54,11 @@ class Broker:
             for event in self._followers.get(subject, ()):
                 event.set()
 
+    def wake_all(self) -> None:
+        """Wake up everybody who waits."""
+        for event in (*self._waiting, *self._all, *(one for events in self._followers.values() for one in events)):
+            event.set()
+
     def wait_for_work(self) -> asyncio.Event:
         """Return an event that is set when a run may have become ready; give it back with :meth:`forget`."""
         event = asyncio.Event()
@@ -138,6 +143,11 @@ class Backend:
         with self._beats_lock:
             beats, self._beats = self._beats, {}
         return beats
+
+    def stop_waiting(self) -> None:
+        """Answer those who wait for news, because the server is about to stop; called on its loop."""
+        self.stopping = True
+        self.broker.wake_all()
 
     def close(self) -> None:
         """Finish what is queued and close the database."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-__all__ = ["create_views"]
+__all__ = ["create_views", "drop_views"]
 
 _SECONDS = {
     "sqlite": "ROUND((julianday({end}) - julianday({start})) * 86400.0, 3)",
@@ -37,3 +37,9 @@ def create_views(connection: Connection) -> None:
     seconds = _SECONDS[connection.dialect.name].format(start="run.start_time", end="run.end_time")
     for name, query in _VIEWS.items():
         connection.exec_driver_sql(f"CREATE VIEW {name} AS {query.format(duration=seconds)}")
+
+
+def drop_views(connection: Connection) -> None:
+    """Take the views away."""
+    for name in _VIEWS:
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {name}")

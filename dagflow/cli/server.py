@@ -1,0 +1,343 @@
+"""``dagflow server``: start and stop the backend, and look after its database."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import click
+
+from dagflow.cli.talk import Failure, say
+
+__all__ = ["server"]
+
+READY_SECONDS = 30.0
+
+
+@click.group()
+def server() -> None:
+    """Start and stop the backend, and look after its database."""
+
+
+def _settings(**changes: Any) -> Any:
+    from dagflow.server.settings import ServerSettings
+
+    return ServerSettings.from_config(**changes)
+
+
+def _address(settings: Any) -> str:
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+
+
+def _without_password(url: str) -> str:
+    from sqlalchemy.engine import make_url
+
+    return make_url(url).render_as_string(hide_password=True)
+
+
+def _pid_file() -> str:
+    from dagflow.configuration import config
+
+    return os.path.join(os.path.expanduser(config.home_dir), "server.pid")
+
+
+@server.command()
+@click.option("--host", help="The address to listen on; default this machine only.")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on.")
+@click.option("--expose", is_flag=True, help="Listen on all addresses, and ask everybody for an API key.")
+@click.option("--database-url", envvar="DAGFLOW_DATABASE_URL", help="Such as postgresql://user:password@host/name.")
+@click.option("--no-ui", is_flag=True, help="Answer the API only.")
+@click.option("--no-services", is_flag=True, help="Leave scheduling and the like to another server.")
+@click.option("--detach", is_flag=True, help="Run in the background; `dagflow server stop` ends it.")
+@click.option("--log-level", help="Such as DEBUG.")
+def start(
+    host: str | None,
+    port: int | None,
+    expose: bool,
+    database_url: str | None,
+    no_ui: bool,
+    no_services: bool,
+    detach: bool,
+    log_level: str | None,
+) -> None:
+    """Start the backend: API, scheduler and database, in one process."""
+    from dagflow.server.process import PublicWithoutKey, check_exposure, serve
+
+    _ = no_ui
+    if log_level:
+        _set_level(log_level)
+    settings = _settings(
+        host=host or ("0.0.0.0" if expose else None),
+        port=port,
+        database_url=database_url,
+        services=False if no_services else None,
+        require_key=True if expose else None,
+    )
+    try:
+        check_exposure(settings)
+    except PublicWithoutKey as error:
+        raise click.UsageError(str(error)) from error
+    if expose:
+        _warn_without_keys(settings)
+    if detach:
+        _detach(settings, sys.argv[1:])
+        return
+    serve(settings, ready=_tell_ready)
+    say("The server has stopped.")
+
+
+def _set_level(level: str) -> None:
+    import logging
+
+    from dagflow.utilities.logging import get_logger
+
+    if not isinstance(logging.getLevelName(level.upper()), int):
+        raise click.UsageError(f"--log-level is DEBUG, INFO, WARNING, ERROR or CRITICAL, found {level!r}.")
+    get_logger().setLevel(level.upper())
+
+
+def _warn_without_keys(settings: Any) -> None:
+    from dagflow.server.store.keys import has_keys
+
+    database = _opened(settings)
+    try:
+        if not database.read(has_keys):
+            say(
+                "WARNING: the server is open to other machines and there is no API key yet, so nobody can use it. "
+                "Create one on this machine: dagflow auth create-key --name me --local",
+                style="yellow",
+            )
+    finally:
+        database.close()
+
+
+def _tell_ready(settings: Any) -> None:
+    address = _address(settings)
+    say(f"UI:       {address}")
+    say(f"API:      {address}/api")
+    say(f"Database: {_without_password(settings.database_url)}")
+    say("The server is ready. Press Ctrl-C to stop it.", style="green")
+
+
+def _detach(settings: Any, arguments: list[str]) -> None:
+    """Start the same command in the background and wait until it answers."""
+    pid_file = _pid_file()
+    os.makedirs(os.path.dirname(pid_file), mode=0o700, exist_ok=True)
+    log = os.path.join(os.path.dirname(pid_file), "server.log")
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    command = [sys.executable, "-m", "dagflow", *(one for one in arguments if one != "--detach")]
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor, start_new_session=True
+    )
+    os.close(descriptor)
+    _wait_for_health(settings, process, log)
+    descriptor = os.open(pid_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.write(descriptor, str(process.pid).encode())
+    os.close(descriptor)
+    say(f"The server is ready at {_address(settings)} (process {process.pid}, log {log}).", style="green")
+
+
+def _wait_for_health(settings: Any, process: Any, log: str) -> None:
+    import urllib.error
+    import urllib.request
+
+    end = time.monotonic() + READY_SECONDS
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            with open(log, encoding="utf-8", errors="replace") as lines:
+                last = "".join(lines.readlines()[-5:]).strip()
+            raise Failure(f"The server ended at once: {last}")
+        try:
+            with urllib.request.urlopen(f"{_address(settings)}/api/health", timeout=1):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    raise Failure(f"The server did not answer within {READY_SECONDS:g} s; see {log}.")
+
+
+@server.command()
+def stop() -> None:
+    """Stop the server that runs in the background."""
+    try:
+        with open(_pid_file(), encoding="utf-8") as file:
+            pid = int(file.read())
+    except (OSError, ValueError) as error:
+        raise Failure("No server was started with --detach here.") from error
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        say("The server was not running any more.", style="yellow")
+    else:
+        end = time.monotonic() + READY_SECONDS
+        while _is_alive(pid):
+            if time.monotonic() > end:
+                raise Failure(f"Process {pid} does not stop; look into its log, then end it with `kill -9 {pid}`.")
+            time.sleep(0.05)
+        say("The server has stopped.", style="green")
+    os.unlink(_pid_file())
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@server.command()
+def config() -> None:
+    """Print the settings a server would start with, as JSON; passwords and keys are left out."""
+    settings = dataclasses.asdict(_settings())
+    settings["database_url"] = _without_password(settings["database_url"])
+    settings["secrets_key"] = "set" if settings["secrets_key"] else ""
+    click.echo(json.dumps(settings, indent=2, sort_keys=True))
+
+
+@server.command()
+@click.option("--database-url", envvar="DAGFLOW_DATABASE_URL", help="The database of the servers.")
+def services(database_url: str | None) -> None:
+    """Run only the services: scheduling, lost runs, automations, retention. For PostgreSQL with several servers."""
+    import threading
+
+    from dagflow.server.backend import Backend
+    from dagflow.server.database.upgrade import upgrade
+    from dagflow.server.services.timetable import Services
+
+    settings = _settings(database_url=database_url)
+    if settings.kind == "sqlite":
+        raise Failure("With SQLite the services run in the server itself; a second process cannot have its database.")
+    backend = Backend(settings)
+    upgrade(backend.database.writer, settings.database_url)
+    running = Services(backend)
+    running.start()
+    say("The services run. Press Ctrl-C to stop them.", style="green")
+    end = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: end.set())
+    try:
+        end.wait()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        running.stop()
+        backend.close()
+    say("The services have stopped.")
+
+
+# --- database --------------------------------------------------------------------------------------------------
+
+
+@server.group()
+def database() -> None:
+    """Look after the database of the server."""
+
+
+_url = click.option("--database-url", envvar="DAGFLOW_DATABASE_URL", help="Another database than the configured one.")
+
+
+def _opened(settings: Any) -> Any:
+    from dagflow.server.database.engine import Database
+    from dagflow.server.database.upgrade import upgrade
+
+    opened = Database(settings.database_url)
+    upgrade(opened.writer, settings.database_url)
+    return opened
+
+
+def _file_of(settings: Any) -> str:
+    from dagflow.server.database.upgrade import path_of
+
+    if settings.kind != "sqlite":
+        raise Failure("That is for SQLite; PostgreSQL has tools of its own, such as pg_dump and VACUUM.")
+    return path_of(settings.database_url)
+
+
+@database.command()
+@_url
+def path(database_url: str | None) -> None:
+    """Print where the database is."""
+    settings = _settings(database_url=database_url)
+    click.echo(_file_of(settings) if settings.kind == "sqlite" else _without_password(settings.database_url))
+
+
+@database.command()
+@_url
+def upgrade(database_url: str | None) -> None:
+    """Bring the schema up to date; a server does that too when it starts."""
+    from dagflow.server.database.engine import Database
+    from dagflow.server.database.upgrade import upgrade as apply
+
+    settings = _settings(database_url=database_url)
+    opened = Database(settings.database_url)
+    try:
+        applied = apply(opened.writer, settings.database_url)
+    finally:
+        opened.close()
+    say(f"Applied: {', '.join(reversed(applied))}." if applied else "The schema is up to date.", style="green")
+
+
+@database.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@_url
+def backup(file: str, database_url: str | None) -> None:
+    """Copy the database to FILE; the server may go on meanwhile."""
+    from dagflow.server.database.upgrade import backup as copy
+
+    try:
+        copy(_file_of(_settings(database_url=database_url)), file)
+    except OSError as error:
+        raise Failure(str(error)) from error
+    say(f"Copied to {file}.", style="green")
+
+
+@database.command()
+@_url
+def vacuum(database_url: str | None) -> None:
+    """Give space that deleted rows left back to the file system."""
+    import sqlite3
+
+    path = _file_of(_settings(database_url=database_url))
+    if not os.path.exists(path):
+        raise Failure(f"There is no database at {path}.")
+    before = os.path.getsize(path)
+    connection = sqlite3.connect(path, timeout=30)
+    try:
+        connection.execute("VACUUM")
+    except sqlite3.OperationalError as error:
+        raise Failure(f"The database could not be vacuumed: {error}.") from error
+    finally:
+        connection.close()
+    say(f"{before:,} bytes became {os.path.getsize(path):,}.", style="green")
+
+
+@database.command()
+@_url
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def reset(database_url: str | None, yes: bool) -> None:
+    """Delete everything in the database."""
+    from dagflow.server.database import tables
+    from dagflow.server.database.engine import Database
+    from dagflow.server.database.migrations.views import drop_views
+    from dagflow.server.database.upgrade import upgrade as apply
+
+    settings = _settings(database_url=database_url)
+    if not yes:
+        click.confirm(f"Delete everything in {_without_password(settings.database_url)}?", abort=True, err=True)
+    opened = Database(settings.database_url)
+    try:
+        with opened.writer.connect() as connection:
+            drop_views(connection)
+            tables.metadata.drop_all(connection)
+            connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
+            connection.commit()
+        apply(opened.writer, settings.database_url)
+    finally:
+        opened.close()
+    say("The database is empty.", style="green")
