@@ -15,7 +15,9 @@ PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 """A server may ask for more; a run that waits longer than this had better fail and say why."""
 RETRIED_STATUSES = (429, 500, 502, 503, 504)
-REQUEST_TIMEOUT_SECONDS = 60
+REQUEST_TIMEOUT_SECONDS = 60.0
+CONNECT_TIMEOUT_SECONDS = 5.0
+"""A host that does not even answer the door will not do so later; the run should fail soon and say why."""
 
 
 def sent(method: str, request: Mapping[str, Any], doing: str, accepted: tuple[int, ...] = ()) -> Any:
@@ -35,7 +37,8 @@ def sent(method: str, request: Mapping[str, Any], doing: str, accepted: tuple[in
 
     import httpx2
 
-    arguments: dict[str, Any] = {"timeout": REQUEST_TIMEOUT_SECONDS, "follow_redirects": True, **request}
+    timeout = httpx2.Timeout(REQUEST_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS)
+    arguments: dict[str, Any] = {"timeout": timeout, "follow_redirects": True, **request}
     for attempt in range(1, TRIES + 1):
         pause = PAUSE_SECONDS * 2 ** (attempt - 1)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -117,6 +118,25 @@ def test_a_commit_is_checked_out_at_any_depth(server: GitServer, commits: list[s
 def test_a_file_url_is_cloned(root: Path, commits: list[str]) -> None:
     with context(secrets={"URL": (root / "flows.git").as_uri()}):
         assert storage_for("etl-2", commit=commits[2]).get_flow("etl-2").name == "etl-2"
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+@pytest.mark.parametrize("url", ["git@there.example:{path}", "ssh://git@there.example:2222{path}"])
+def test_an_ssh_url_is_cloned(
+    url: str, root: Path, commits: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In the place of ssh, a program that runs here what it is told to run there.
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/log\nfor last; do :; done\nexec sh -c "$last"\n')
+    ssh.chmod(0o755)
+    monkeypatch.setenv("GIT_SSH_COMMAND", str(ssh))
+
+    with context(secrets={"URL": url.format(path=root / "flows.git")}):
+        flow = storage_for("etl-2", commit=commits[2]).get_flow("etl-2")
+
+    said = (tmp_path / "log").read_text()
+    assert flow.name == "etl-2" and "git@there.example git-upload-pack" in said
+    assert ("-p 2222" in said) == ("2222" in url)
 
 
 def test_the_flow_asked_for_is_returned(server: GitServer) -> None:
