@@ -72,7 +72,7 @@ def _task_run(client: Any, record: Any, slug: str) -> str:
 def set_state(run: str, state: str, message: str | None, reason: str | None, version: int | None) -> None:
     """Set the state of a run by hand."""
     from dagflow.engine import state as states
-    from dagflow.serialization.ids import new_id
+    from dagflow.utilities.identities import new_id
 
     with connected() as client:
         record = flow_run_of(client, run)

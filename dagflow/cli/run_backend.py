@@ -85,7 +85,7 @@ def _flow(client: Client, asked: BackendRun) -> dict[str, Any]:
 
 
 def _made(client: Client, asked: BackendRun, flow: Mapping[str, Any]) -> dict[str, Any]:
-    from dagflow.serialization.ids import new_id
+    from dagflow.utilities.identities import new_id
 
     wanted: dict[str, Any] = {
         "id": new_id(),

@@ -77,7 +77,7 @@ class RunCalls(Connection):
 
     def _create_flow_run(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Make a run of a flow, a group or a deployment, and return the whole answer."""
-        from dagflow.serialization.ids import new_id
+        from dagflow.utilities.identities import new_id
 
         body = {name: value for name, value in wanted.items() if value is not None}
         if "run_config" in body and not isinstance(body["run_config"], Mapping):
@@ -119,7 +119,7 @@ class RunCalls(Connection):
         return self._set_state(f"flow_runs/{in_path(flow_run_id)}/states", state, version)
 
     def _set_state(self, path: str, state: State, version: int | None, **more: Any) -> State:
-        from dagflow.serialization.ids import new_id
+        from dagflow.utilities.identities import new_id
 
         answer = self.post(path, {"state": state.serialize(), "id": new_id(), "version": version, **more})
         if answer.get("status") != "QUEUED":

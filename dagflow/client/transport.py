@@ -131,7 +131,7 @@ class Transport:
         url = f"{self.api_url}/{path.lstrip('/')}"
         content, headers = _packed(body)
         if method != "GET":
-            from dagflow.serialization.ids import new_id
+            from dagflow.utilities.identities import new_id
 
             headers["X-DAGFLOW-REQUEST-ID"] = new_id()
         seconds = timeout or float(config.cloud.request_timeout)

@@ -89,6 +89,8 @@ def attempt(run: TaskRun, upstream: dict[Edge, State] | None = None) -> State:
             state = _after(run, state)
             if type(state) is not Looped or run.ended:
                 break
+            if scope.reporter is not None:
+                scope.reporter.looped(run, state)
             _next_round(run, state)
             state = Pending()
     except (PrefectStateSignal, ENDRUN) as signal:  # from a template, a validator, a store

@@ -30,6 +30,7 @@ from dagflow.utilities.context import pop_layer, push_layer
 
 if TYPE_CHECKING:
     from dagflow.core.edge import Edge
+    from dagflow.engine.reporter import Reporter
     from dagflow.engine.run_context import TaskRun
 
 __all__ = ["FarLoop"]
@@ -63,6 +64,7 @@ class FarLoop(Loop):
         self._lines: dict[Any, Line] = {}
         self._flying: Counter[Any] = Counter()
         self._undeliverable: list[tuple[Flight, Exception]] = []
+        self._held: list[Any] = []
         self._losses: Counter[Run] = Counter()
         self._vain: Counter[Run] = Counter()
         self._gone = False
@@ -78,8 +80,7 @@ class FarLoop(Loop):
 
     def drive(self) -> list[State]:
         """Run until nothing is left that this pass may do; return a state for every step."""
-        if self._watcher is not None:
-            self._watcher.began(self.plan)
+        self._tell_beginning()
         out: list[Any] | None = self.progress.begin()
         while out is not None:
             while out:
@@ -102,12 +103,27 @@ class FarLoop(Loop):
         task = self.plan.steps[index].task
         placement = (task.tags, task.resources) if task.tags or task.resources else None
         children = self._children.pop(index, None)
-        if children is not None:
+        if self._reporter is not None and self._reporter.asks_first(task):
+            for child in children if children is not None else (None,):
+                self._send_if_let((index, child), self._reporter)
+        elif children is not None:
             self._line(index, placement).runs.extend((index, child) for child in children)
         elif self._hands_back:
             self._line(("plain", _hashable(placement)), placement).runs.append((index, None))
         else:
             self._send([(index, None)])
+
+    def _send_if_let(self, run: Run, reporter: Reporter) -> None:
+        """Send a run of a task that there is a limit on, or note the state in which it waits for a slot."""
+        held = reporter.starting(*run)
+        if held is None:
+            self._send([run], told=True)
+            return
+        index, child = run
+        if child is None:
+            self._held += self.progress.finished(index, None, held)
+        else:
+            self._held += self._take(index, [child], [held])
 
     def _line(self, key: Any, placement: Any) -> Line:
         line = self._lines.get(key)
@@ -133,9 +149,18 @@ class FarLoop(Loop):
         return found
 
     def _send(
-        self, runs: Sequence[Run], line: Line | None = None, *, repeated: bool = False, suspect: bool = False
+        self,
+        runs: Sequence[Run],
+        line: Line | None = None,
+        *,
+        repeated: bool = False,
+        suspect: bool = False,
+        told: bool = False,
     ) -> None:
-        """Send runs, of one step when they are children."""
+        """Send runs, of one step when they are children; *told* says that the reporter knows they start."""
+        if self._reporter is not None and not (repeated or told):
+            for run in runs:
+                self._reporter.starting(*run)
         flight = Flight(runs, line, repeated, suspect)
         index, child = runs[0]
         task = self.plan.steps[index].task
@@ -215,6 +240,9 @@ class FarLoop(Loop):
 
     def _land(self) -> list[Any] | None:
         """Wait for whatever comes first and feed it back; ``None`` when nothing is under way."""
+        if self._held:
+            held, self._held = self._held, []
+            return held
         if self._undeliverable:
             out: list[Any] = []
             failed, self._undeliverable = self._undeliverable, []
@@ -315,6 +343,8 @@ class FarLoop(Loop):
             if self._values is not None:
                 for step, one in chain:
                     self._values.add(step, child, one)
+            if self._reporter is not None:
+                self._report(chain, child)
             if child is None:
                 if self._watcher is not None:
                     self._watcher.finished(index, None, state)
@@ -330,6 +360,14 @@ class FarLoop(Loop):
                 self._watcher.children_finished(index, [state for _, state in pairs])
             out += self._fed(index, self.progress.children_finished(index, pairs))
         return out
+
+    def _report(self, chain: list[tuple[int, State]], child: int | None) -> None:
+        """Tell of a run that came back, and of those of later steps that ran right after it."""
+        assert self._reporter is not None
+        for place, (step, state) in enumerate(chain):
+            if place:
+                self._reporter.starting(step, child)
+            self._reporter.settled(step, child, state)
 
     def _take(self, index: int, children: Sequence[int], states: Sequence[State]) -> list[Any]:
         return self._fed(index, super()._take(index, children, states))
@@ -403,6 +441,8 @@ class FarLoop(Loop):
             pop_layer(token)
         if self._watcher is not None:
             self._watcher.finished(index, child, state)
+        if self._reporter is not None:
+            self._reporter.settled(index, child, state)
         return self._fed(index, self.progress.finished(index, child, state))
 
     def _name(self, run: Run) -> str:

@@ -20,6 +20,7 @@ from dagflow.utilities.logging import get_logger
 if TYPE_CHECKING:
     from dagflow.core.flow import Flow
     from dagflow.core.task import Task
+    from dagflow.engine.reporter import Reporter
     from dagflow.executors.base import Executor
 
 __all__ = ["FlowRunner"]
@@ -40,6 +41,7 @@ class FlowRunner:
 
     clock: Clock = Clock()
     watcher: Watcher | None = None
+    reporter: Reporter | None = None
     attempt_number: int = 1
     """Which attempt at the flow run this is; the flow says how many there may be."""
 
@@ -110,6 +112,7 @@ class FlowRunner:
                             loop = _loop(
                                 plan, scope, chosen, states, wanted,
                                 patience=self.patience, watcher=self.watcher, deadline=deadline,
+                                reporter=self.reporter,
                             )  # fmt: skip
                             found = loop.drive()
                             final = self._outcome(plan, found)
@@ -162,7 +165,7 @@ class FlowRunner:
             new, ended = call_handlers(self.flow.state_handlers, self.flow, old, new, raises=scope.raises)
         if self.state_handlers and not ended:
             new, ended = call_handlers(self.state_handlers, self, old, new, raises=scope.raises)
-        return new
+        return new if self.reporter is None else self.reporter.flow_state(new)
 
     def _outcome(self, plan: Plan, found: list[State]) -> State:
         reference = [found[index] for index in plan.reference]

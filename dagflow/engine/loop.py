@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dagflow.core.task import Task
     from dagflow.engine.gates import Gate
     from dagflow.engine.plan import Plan, Step
+    from dagflow.engine.reporter import Reporter
     from dagflow.executors.base import Executor
 
 __all__ = ["Loop", "OutOfTime", "Watcher"]
@@ -67,6 +68,7 @@ class Loop:
         watcher: told how it goes.
         batch_size: children that travel together; default follows their durations.
         deadline: when to give up, in seconds since the epoch.
+        reporter: told of every change of state.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Loop:
         watcher: Watcher | None = None,
         batch_size: int | None = None,
         deadline: float | None = None,
+        reporter: Reporter | None = None,
     ) -> None:
         self.plan = plan
         self.scope = scope
@@ -89,6 +92,7 @@ class Loop:
         self._watcher = watcher
         self._batch_size = batch_size
         self._deadline = deadline
+        self._reporter = scope.reporter = reporter
         # Where tasks run in this thread, only they themselves can be interrupted.
         scope.deadline = deadline if executor.immediate else None
         self._packed = executor.remote
@@ -107,9 +111,9 @@ class Loop:
         Raises:
             OutOfTime: at the deadline; :meth:`stop` then says how things stand.
         """
-        if self._watcher is not None:
-            self._watcher.began(self.plan)
+        self._tell_beginning()
         out = self.progress.begin()
+        reporter = self._reporter
         finished, watcher, submit, ready = self.progress.finished, self._watcher, self.executor.submit, self._ready
         waiting: list[Any] | None = out
         deadline = self._deadline
@@ -124,17 +128,42 @@ class Loop:
             index = heapq.heappop(ready)
             if index in self._children:
                 children = self._children.pop(index)
+                if reporter is not None:
+                    waiting = self._reported_children(index, children, reporter)
+                    continue
                 pairs = self._pairs(index, children)
                 if watcher is not None:
                     pairs = watcher.following(index, pairs)
                 waiting = self._take(index, children, submit(attempt_all, pairs))
                 continue
             run = self._run(index, None)
-            state = submit(attempt, run, self._asked(run, index))
+            held = None if reporter is None else reporter.starting(index, None)
+            state = submit(attempt, run, self._asked(run, index)) if held is None else held
+            if reporter is not None and held is None:
+                reporter.settled(index, None, state)
             if watcher is not None:
                 watcher.finished(index, None, state)
             waiting = finished(index, None, state)
         return self.progress.snapshot()
+
+    def _tell_beginning(self) -> None:
+        for one in (self._watcher, self._reporter):
+            if one is not None:
+                one.began(self.plan)
+
+    def _reported_children(self, index: int, children: Sequence[int], reporter: Reporter) -> list[Any]:
+        """Run children one by one, telling of each, so that what is done is known before the next begins."""
+        out: list[Any] = []
+        for child in children:
+            held = reporter.starting(index, child)
+            if held is None:
+                run = self._run(index, child)
+                state = self.executor.submit(attempt, run, self._asked(run, index))
+                reporter.settled(index, child, state)
+            else:
+                state = held
+            out += self._take(index, [child], [state])
+        return out
 
     def stop(self, reason: str) -> list[State]:
         """End what has not ended: runs that were under way in ``TimedOut``, the others in ``Cancelled``."""
@@ -153,6 +182,8 @@ class Loop:
                 self._tell_hooks(run, state)
             if self._watcher is not None:
                 self._watcher.finished(one.step, one.child, state)
+            if self._reporter is not None:
+                self._reporter.settled(one.step, one.child, state)
             self.progress.record(one.step, one.child, state)
         return self.progress.snapshot()
 
@@ -180,7 +211,10 @@ class Loop:
                     if children:
                         self._line_up(index, children)
                 elif self.plan.steps[index].task.is_constant:
-                    more += self.progress.finished(index, None, _constant_state(self.plan.steps[index].task))
+                    state = _constant_state(self.plan.steps[index].task)
+                    if self._reporter is not None:
+                        self._reporter.settled(index, None, state)
+                    more += self.progress.finished(index, None, state)
                 else:
                     heapq.heappush(self._ready, index)
             elif type(one) is Settle:
@@ -218,6 +252,8 @@ class Loop:
             log_end(run, state)
         if run.task._hooks:
             self._tell_hooks(run, state)
+        if self._reporter is not None:
+            self._reporter.settled(one.step, one.child, state)
         if self._watcher is not None:
             width = len(state.map_states) if state.is_mapped() else None  # type: ignore[attr-defined]
             if width is not None and one.child is None:

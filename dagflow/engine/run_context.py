@@ -50,6 +50,12 @@ class RunScope:
     log_prints = False
     """Whether tasks that do not say log what they print."""
 
+    reporter: Any = None
+    """Told of rounds of tasks that loop; stays in the driver."""
+
+    task_ids: Mapping[str, str] | None = None
+    """What a backend calls the tasks, by slug; ``None`` without one."""
+
     def __init__(
         self,
         flow_name: str,
@@ -119,6 +125,7 @@ class RunScope:
         skipped = {"logger", "caches", "flow_runner", *BUILD_KEYS}
         fields["layer"] = {key: value for key, value in visible(self.layer).items() if key not in skipped}
         fields.pop("logger")
+        fields.pop("reporter", None)
         fields["clock"] = Clock()
         fields["now"] = Clock.now
         return fields
@@ -242,6 +249,11 @@ class TaskRun(Layer):
     @property
     def id(self) -> str:
         """The id of the run: the same on every attempt, another one for each child."""
+        known = self.scope.task_ids
+        if known is not None and self.slug in known:
+            from dagflow.utilities.identities import task_run_id
+
+            return task_run_id(self.scope.flow_run_id, known[self.slug], -1 if self.map_index is None else self.map_index)
         import hashlib
         import uuid
 
@@ -257,7 +269,7 @@ TASK_KEYS: dict[str, Callable[[TaskRun], Any]] = {
     "task_name": lambda run: run.task.name,
     "task_full_name": lambda run: run.full_name,
     "task_slug": lambda run: run.slug,
-    "task_id": lambda run: run.slug,
+    "task_id": lambda run: (run.scope.task_ids or {}).get(run.slug or "", run.slug),
     "task_run_id": lambda run: run.id,
     "task_tags": lambda run: run.task.tags,
     "task_run_count": lambda run: run.run_count,

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import Request
 
-from dagflow.serialization.ids import new_id, task_run_id
+from dagflow.utilities.identities import new_id, task_run_id
 from dagflow.server.api.answers import Answer, Here, Who, router
 from dagflow.server.errors import Conflict, Invalid, NotFound, Refusal, TooLarge
 from dagflow.server.orchestration.rules import Wanted, moment

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from dagflow.serialization.ids import new_id
+from dagflow.utilities.identities import new_id
 from dagflow.server.clock import at, shifted
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx

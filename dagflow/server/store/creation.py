@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from dagflow.exceptions import near_match
-from dagflow.serialization.ids import new_id
+from dagflow.utilities.identities import new_id
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
 from dagflow.server.errors import Conflict, Invalid, NotFound

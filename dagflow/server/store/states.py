@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
-from dagflow.serialization.ids import new_id, task_run_id
+from dagflow.utilities.identities import new_id, task_run_id
 from dagflow.server.clock import stamp
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
-from dagflow.serialization.ids import task_run_id
+from dagflow.utilities.identities import task_run_id
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
 from dagflow.server.errors import Invalid, NotFound
