@@ -47,8 +47,6 @@ _CODES: dict[type[BaseException], int] = {
 COMMANDS = {
     "auth": ("dagflow.cli.auth:auth", "Keep the key for a server; make and revoke keys."),
     "backend": ("dagflow.cli.auth:backend", "Name the kind of backend; kept for habit."),
-    "cache": ("dagflow.cli.cache:cache", "Look after the results that tasks share by a cache key."),
-    "migrate": ("dagflow.cli.migrate:migrate", "Help with code that was written for Prefect 2 or 3."),
     "build": ("dagflow.cli.build:build", "Build flows and write their metadata to a file."),
     "cache": ("dagflow.cli.cache:cache", "Look after results that tasks share by a cache key."),
     "check": ("dagflow.cli.check:check", "Look for mistakes in a flow without running it."),
