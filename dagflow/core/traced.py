@@ -316,6 +316,11 @@ class TracedFlow(Flow):
         self.slugs  # noqa: B018  (traces)
         return super().copy()
 
+    def replace(self, old: Task, new: Any, validate: bool = True) -> None:
+        """Put *new* in the place of *old*, in what a call returns too; see :meth:`Flow.replace`."""
+        super().replace(old, new, validate)
+        self._returned = exchanged(self._returned, lambda task: new if task is old else task)
+
     def __getstate__(self) -> dict[str, Any]:
         if self.trace == "call":
             return dict(self.__dict__)

@@ -88,6 +88,10 @@ def _is_left_alone(parameter: Parameter, value: Any) -> bool:
 def _loses(given: Any, made: Any) -> bool:
     """Tell whether a conversion changed what the value means: truth is no number, and a moment no plain number."""
     kinds = (bool, int, float)
+    if isinstance(given, list | tuple) and isinstance(made, list | tuple):
+        return any(map(_loses, given, made))
+    if isinstance(given, Mapping) and isinstance(made, Mapping):
+        return any(_loses(one, made[name]) for name, one in given.items() if name in made)
     if isinstance(given, bool) or isinstance(made, bool):
         return type(given) in (int, float, bool) and type(made) in kinds and type(given) is not type(made)
     return isinstance(given, int | float) and not isinstance(made, int | float | complex) and _is_moment(made)

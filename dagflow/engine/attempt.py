@@ -158,12 +158,13 @@ def _before(run: TaskRun, state: State, upstream: dict[Edge, State] | None) -> S
         state = announce(run, state, _from_target(run, state))
     elif not run.ended:
         state = announce(run, state, _from_cache(run, state))
-    if task.cache_policy is not None and not run.ended and isinstance(state, Pending):
-        state = announce(run, state, _from_key(run) or state)
     if upstream is not None and not run.ended:
         verdict = ask_trigger(task, upstream, raises=run.scope.raises)
         if verdict is not None:
             state = announce(run, state, verdict)
+    if task.cache_policy is not None and not run.ended and isinstance(state, Pending):
+        # After the trigger: a key is made of inputs, and those of a run that may not go on can be errors.
+        state = announce(run, state, _from_key(run) or state)
     return state
 
 

@@ -188,6 +188,9 @@ def _connection(path: Path) -> sqlite3.Connection:
     place = (os.getpid(), str(path))
     if getattr(_local, "place", None) == place and path.exists():
         return _local.database  # type: ignore[no-any-return]
+    if getattr(_local, "place", (0,))[0] == os.getpid():
+        _local.database.close()
+        del _local.place
     path.parent.mkdir(parents=True, exist_ok=True)
     new = not path.exists()
     database = sqlite3.connect(path, timeout=_WAIT_SECONDS)

@@ -513,6 +513,17 @@ def test_a_traced_flow_travels_with_its_graph_and_without_its_function() -> None
         there.fn  # noqa: B018
 
 
+def test_a_task_that_is_replaced_is_so_in_what_is_returned() -> None:
+    @flow
+    def original(n):
+        return {"sum": add(n)}
+
+    (old,) = original.get_tasks(name="add")
+    original.replace(old, task(lambda x, y=0: x * 100, name="times"))
+
+    assert original(2) == {"sum": 200}
+
+
 def test_a_copy_is_a_flow_of_its_own() -> None:
     @flow
     def original(n):

@@ -95,6 +95,8 @@ WRONG: list[tuple[Any, Any, str]] = [
     (int, 5.7, "fractional"),
     (int, "five", "integer"),
     (int, True, "changed"),
+    (list[int], [1, True], "changed"),
+    (dict[str, int], {"a": False}, "changed"),
     (float, "x", "number"),
     (bool, 1, "changed"),
     (str, 5, "string"),

@@ -147,6 +147,19 @@ def test_refresh_cache_runs_and_keeps_the_new_result() -> None:
     assert calls == [1, 1]
 
 
+def test_no_key_is_made_of_what_failed_upstream() -> None:
+    @task(cache_key_fn=lambda context, inputs: calls.append(inputs))
+    def after(x: int) -> int:
+        return x
+
+    with Flow("f") as built:
+        made = after.map(after.copy(name="broken", run=lambda x: 1 / 0).map([1]))
+    state = built.run()
+
+    assert type(state.result[made].map_states[0]).__name__ == "TriggerFailed"
+    assert calls == [{"x": 1}]
+
+
 def test_a_failed_run_is_not_kept() -> None:
     @task(cache_key_fn=lambda *_: "k")
     def broken() -> None:
