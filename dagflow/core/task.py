@@ -17,6 +17,7 @@ from dagflow.core.annotations import EdgeAnnotation, unmapped
 from dagflow.core.binding import Binding, check_run
 from dagflow.core.blame import user_location
 from dagflow.core.hooks import checked_hooks, is_callback
+from dagflow.core.no_value import NoValue
 from dagflow.core.operator_methods import Operators
 from dagflow.core.options import (
     checked_function,
@@ -121,7 +122,7 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-class Task(Operators):
+class Task(Operators, NoValue):
     """
     A unit of work.
 
@@ -615,35 +616,6 @@ class Task(Operators):
     def __repr__(self) -> str:
         return f"<Task: {self.name}>"
 
-    def __str__(self) -> str:
-        if is_tracing():
-            cure = "Format or print in a task that takes this one; repr(task) names it."
-            raise self._no_value("written as text", cure)
-        return repr(self)
-
-    def __format__(self, spec: str) -> str:
-        return format(str(self), spec)
-
-    def __int__(self) -> int:
-        raise self._no_value("made a number", "Convert it in a task that takes this one.")
-
-    __float__ = __index__ = __int__
-
-    def _no_value(self, what: str, cure: str) -> TypeError:
-        return TypeError(
-            f"What task {self.name!r} returns cannot be {what} while the flow is built{user_location()}: it is known "
-            f"only when it runs. {cure}"
-        )
-
-    def __bool__(self) -> bool:
-        if context.get("flow") is None:
-            return True
-        raise TypeError(
-            f"Task {self.name!r} has no truth value while the flow is built{user_location()}: its result is known only "
-            "when it runs. Branch with `with case(task, True):`, or decide inside a task; to test for a missing task "
-            "write `task is None`."
-        )
-
     def __iter__(self) -> Iterator[Task]:
         if self.nout is None:
             raise TypeError(
@@ -652,18 +624,6 @@ class Task(Operators):
                 "`tuple[int, str]`."
             )
         return (self[index] for index in range(self.nout))
-
-    def __contains__(self, item: object) -> bool:
-        raise TypeError(
-            f"What task {self.name!r} returns cannot be searched while the flow is built{user_location()}: it is known "
-            "only when it runs. Search it in a task that takes this one."
-        )
-
-    def __len__(self) -> int:
-        raise TypeError(
-            f"Task {self.name!r} has no length while the flow is built{user_location()}. "
-            "Compute it in a task that takes this one."
-        )
 
     def __getstate__(self) -> dict[str, Any]:
         fields = {name: value for name, value in self.__dict__.items() if name != "_run_binding"}
