@@ -73,7 +73,11 @@ def state_of(record: Mapping[str, Any]) -> State:
     from dagflow.engine.state import Scheduled, State
 
     document = record.get("serialized_state")
-    return State.deserialize(document) if document else Scheduled(message="The server names no state yet.")
+    if document:
+        return State.deserialize(document)
+    if record.get("state"):  # a run that was only made has a name of a state and no document
+        return State.deserialize({"type": record["state"], "message": record.get("state_message")})
+    return Scheduled(message="The server names no state yet.")
 
 
 def moment_of(text: str | None) -> pendulum.DateTime | None:
