@@ -250,6 +250,15 @@ async def heartbeat(id: str, body: Token, here: Here) -> Answer:
     )
 
 
+@runs.get("/{id}/hold")
+async def hold(id: str, here: Here, token: Annotated[int | None, Query(ge=0, lt=2**31)] = None) -> Answer:
+    """Return the state of a run and whether a token is the current one, without a sign of life."""
+    found = await here.read(lambda connection: explanations.hold_of(connection, id))
+    if token is not None and token != found["run_token"]:
+        raise explanations.stale_token(id, token, found)
+    return Answer(found)
+
+
 @runs.post("/{id}/cancel")
 async def cancel(id: str, here: Here, who: Who, body: Reason | None = None) -> Answer:
     """Cancel a flow run, and those that it started."""

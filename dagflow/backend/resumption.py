@@ -1,0 +1,151 @@
+"""
+Taking up a run where another process left it: which states stand, and with which values.
+
+What has finished stays finished. Its value is read from where it was written, when something that has yet to run needs
+it; a value that cannot be had fails those who need it, with the reason. Parameters, constants, secrets and the set-up
+and clean-up of resources run again, for what they make lives in a process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dagflow.engine.state import Cached, Failed, Mapped, Pending, Skipped, State, Success, unwrapped
+from dagflow.utilities.logging import get_logger
+
+if TYPE_CHECKING:
+    from dagflow.core.flow import Flow
+    from dagflow.core.task import Task
+
+__all__ = ["resumed_states", "runs_again"]
+
+
+def runs_again(task: Task) -> bool:
+    """Tell whether a task runs in every process that executes the flow."""
+    from dagflow.core.parameter import Parameter
+
+    return isinstance(task, Parameter) or task.is_constant or bool(getattr(task, "always_reruns", False))
+
+
+def resumed_states(flow: Flow, slugs: Mapping[str, Task], rows: list[dict[str, Any]]) -> dict[Task, State]:
+    """
+    Return the states in which the tasks of a run go on.
+
+    Args:
+        flow: the flow.
+        slugs: its tasks by slug.
+        rows: the task runs that the server knows.
+    """
+    whole: dict[Task, State] = {}
+    children: dict[Task, dict[int, State]] = {}
+    for row in rows:
+        task = slugs.get(row["task_slug"])
+        if task is None or runs_again(task) or row["serialized_state"] is None:
+            continue
+        state = _state_of(row)
+        if row["map_index"] >= 0:
+            children.setdefault(task, {})[row["map_index"]] = state
+        else:
+            whole[task] = state
+    found = {task: _with_children(state, children.get(task, {})) for task, state in whole.items()}
+    _read_values(flow, found)
+    # What has not begun needs no state to begin in.
+    return {task: state for task, state in found.items() if type(state) is not Pending}
+
+
+def _state_of(row: dict[str, Any]) -> State:
+    document = row["serialized_state"]
+    state = unwrapped(State.deserialize(document)) or Pending()
+    if state.is_running() or state.is_submitted():
+        # Its process is gone: the server has left it to us.
+        return Pending("Its process was lost; it runs again.")
+    return state
+
+
+def _with_children(state: State, children: dict[int, State]) -> State:
+    if not isinstance(state, Mapped):
+        return state
+    states: list[Any] = list(state.map_states)
+    for index, child in children.items():
+        if index < len(states) and type(child) is not Pending:
+            states[index] = child
+    state.map_states = states
+    return state
+
+
+# --- values ----------------------------------------------------------------------------------------------------
+
+
+def _read_values(flow: Flow, states: dict[Task, State]) -> None:
+    """Read the values that tasks which have yet to run need; let those fail who need one that cannot be had."""
+    problems: dict[Task, str] = {}
+    for task in flow.sorted_tasks():
+        state = states.get(task)
+        if state is None or not _is_done(state):
+            continue
+        takers = [
+            edge.downstream_task
+            for edge in flow.edges_from(task)
+            if edge.key is not None and not _is_done(states.get(edge.downstream_task))
+        ]
+        if not takers and task not in _terminal(flow):
+            continue
+        problem = _read(flow, task, state)
+        if problem is not None:
+            for taker in takers:
+                problems.setdefault(taker, problem)
+    for task, problem in problems.items():
+        get_logger("FlowRunner").error("Task %r cannot run: %s", task.name, problem)
+        states[task] = Failed(problem)
+
+
+def _terminal(flow: Flow) -> set[Task]:
+    return set(flow.reference_tasks())
+
+
+def _is_done(state: State | None) -> bool:
+    if isinstance(state, Mapped):
+        return all(child is not None and child.is_finished() for child in state.map_states)
+    return state is not None and state.is_finished()
+
+
+def _read(flow: Flow, task: Task, state: State) -> str | None:
+    """Read the value of a finished run, those of all children of a mapped one; return what is wrong, if anything."""
+    states = state.map_states if isinstance(state, Mapped) else [state]
+    for index, one in enumerate(states):
+        name = f"{task.name}[{index}]" if isinstance(state, Mapped) else task.name
+        problem = _read_one(flow, task, name, one)
+        if problem is not None:
+            return problem
+    return None
+
+
+def _read_one(flow: Flow, task: Task, name: str, state: State) -> str | None:
+    if not isinstance(state, Success | Cached) or isinstance(state, Skipped | Mapped):
+        return None
+    store = task.result or flow.result
+    location = getattr(state._result, "location", None)
+    kind = type(store or state._result).__name__
+    if location is None:
+        if state.context.get("result_kept", True):
+            state.result = None
+            return None
+        return (
+            f"the result of task {name!r} was kept nowhere, and its process is gone. Give the task a result "
+            "(result=...), so that it can be read again, or restart the run from that task."
+        )
+    holder = state._result
+    if store is not None:
+        # The store knows how to get in; the document knows what is to be there.
+        copy = store.copy()
+        copy._sha256, copy._size, copy.location = holder.sha256, holder.size, location
+        store = copy
+    try:
+        state.load_result(store)
+    except Exception as error:
+        return (
+            f"failed to retrieve the result of task {name!r} from {location!r} ({kind}): {error!r}. Restore the file, or "
+            "restart the run from that task."
+        )
+    return None
