@@ -11,6 +11,7 @@ SQLite runs in WAL mode with ``synchronous=FULL``; PostgreSQL through psycopg.
 from __future__ import annotations
 
 import contextlib
+import operator
 import os
 import queue
 import stat
@@ -28,7 +29,7 @@ from dagflow.server.clock import Clock, SystemClock, stamp
 from dagflow.server.errors import Busy, Conflict, Refusal
 from dagflow.utilities.logging import get_logger
 
-__all__ = ["Bulk", "Database", "Tx"]
+__all__ = ["Bulk", "Database", "Many", "Tx"]
 
 T = TypeVar("T")
 
@@ -66,6 +67,12 @@ class Tx:
         """Execute *statement* on the connection."""
         return self.connection.execute(statement, values)
 
+    def execute_many(self, statement: Many, rows: list[dict[str, Any]]) -> None:
+        """Execute *statement* for each of *rows*; its text is made once, which is most of the work for short rows."""
+        text, order = statement.compiled(self.connection)
+        values: Any = rows if order is None else list(map(order, rows))
+        self.connection.exec_driver_sql(text, values)
+
     def insert(self, table: sqlalchemy.Table) -> Any:
         """Return an insert that knows ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
         return dialect_insert(self.connection, table)
@@ -73,6 +80,30 @@ class Tx:
     def locked(self, statement: Any) -> Any:
         """Return *statement* so that the rows it finds stay as they are; SQLite's one writer needs nothing for that."""
         return statement if self.is_sqlite else statement.with_for_update()
+
+
+class Many:
+    """
+    A statement for many rows at once.
+
+    Args:
+        statement: a statement of SQLAlchemy's.
+        names: its parameters, of which each row has all.
+    """
+
+    def __init__(self, statement: Any, names: Sequence[str]) -> None:
+        self.statement = statement
+        self.names = tuple(names)
+        self._texts: dict[str, tuple[str, Callable[[dict[str, Any]], Any] | None]] = {}
+
+    def compiled(self, connection: Connection) -> tuple[str, Callable[[dict[str, Any]], Any] | None]:
+        """Return the text for the connection's dialect, and what puts the values of a row in order, if it has one."""
+        found = self._texts.get(connection.dialect.name)
+        if found is None:
+            made = self.statement.compile(dialect=connection.dialect, column_keys=list(self.names))
+            order = None if made.positiontup is None else operator.itemgetter(*made.positiontup)
+            found = self._texts[connection.dialect.name] = (str(made), order)
+        return found
 
 
 def dialect_insert(connection: Connection, table: sqlalchemy.Table) -> Any:

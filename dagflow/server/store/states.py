@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, insert, select, update
 from dagflow.utilities.identities import new_id, task_run_id
 from dagflow.server.clock import stamp
 from dagflow.server.database import tables
-from dagflow.server.database.engine import Tx
+from dagflow.server.database.engine import Many, Tx
 from dagflow.server.orchestration.kinds import FINISHED
 from dagflow.server.orchestration.rules import (
     FlowRunNow,
@@ -58,16 +58,23 @@ _CHANGED_FLOW_RUN = (*_CURRENT[1:], "held", "heartbeat", "times_resurrected", "a
 _CHANGED_TASK_RUN = (*_CURRENT[1:], "name", "run_count", "cache_key", "tags")
 
 
-def _updating(table: Any, names: Iterable[str]) -> Any:
-    return (
-        update(table)
-        .where(table.c.id == bindparam("row"))
-        .values({name: bindparam(f"new_{name}") for name in (*names, "updated")})
-    )
+_HISTORY = (
+    "id", "run_id", "version", "state", "timestamp", "message", "start_time", "serialized_state", "token", "actor", "reason",
+)  # fmt: skip
+_NEW_TASK_RUN = (*_OF_TASK_RUN, "created", "updated")
+
+
+def _updating(table: Any, names: Iterable[str]) -> Many:
+    parameters = [f"new_{name}" for name in (*names, "updated")]
+    values = {name.removeprefix("new_"): bindparam(name) for name in parameters}
+    return Many(update(table).where(table.c.id == bindparam("row")).values(values), [*parameters, "row"])
 
 
 _UPDATE_FLOW_RUN = _updating(tables.flow_run, _CHANGED_FLOW_RUN)
 _UPDATE_TASK_RUN = _updating(tables.task_run, _CHANGED_TASK_RUN)
+_INSERT_TASK_RUN = Many(insert(tables.task_run), _NEW_TASK_RUN)
+_INSERT_FLOW_HISTORY = Many(insert(tables.flow_run_state), _HISTORY)
+_INSERT_TASK_HISTORY = Many(insert(tables.task_run_state), _HISTORY)
 
 
 class Batch:
@@ -302,12 +309,13 @@ class Batch:
         if new:
             self._insert_task_runs(new)
         if flow_runs:
-            self.tx.execute(_UPDATE_FLOW_RUN, [self._values(run, _CHANGED_FLOW_RUN) for run in flow_runs])
+            self.tx.execute_many(_UPDATE_FLOW_RUN, [self._values(run, _CHANGED_FLOW_RUN) for run in flow_runs])
         if old:
-            self.tx.execute(_UPDATE_TASK_RUN, [self._values(run, _CHANGED_TASK_RUN) for run in old])
-        for table, rows in ((tables.flow_run_state, self._flow_history), (tables.task_run_state, self._task_history)):
-            if rows:
-                self.tx.execute(insert(table), rows)
+            self.tx.execute_many(_UPDATE_TASK_RUN, [self._values(run, _CHANGED_TASK_RUN) for run in old])
+        if self._flow_history:
+            self.tx.execute_many(_INSERT_FLOW_HISTORY, self._flow_history)
+        if self._task_history:
+            self.tx.execute_many(_INSERT_TASK_HISTORY, self._task_history)
         self._tell_automations()
         self._note_news()
 
@@ -333,7 +341,7 @@ class Batch:
             row["created"] = row["updated"] = self.tx.stamp
             rows.append(row)
             run.is_new = False
-        self.tx.execute(insert(tables.task_run), rows)
+        self.tx.execute_many(_INSERT_TASK_RUN, rows)
 
     def _note_news(self) -> None:
         touched = {row["run_id"] for row in self._flow_history}
