@@ -37,7 +37,7 @@ def picture_of(flow: Flow, flow_state: State | None = None) -> Picture:
 
     Ellipses are tasks, boxes are tasks that map. Arrows carry the name of the argument and are dashed where they are
     mapped over. Constant arguments are not drawn. With *flow_state* the nodes are filled in the colours of their
-    states; a task without a state gets a neutral one.
+    states; a task without a state gets a neutral one. Tasks of a flow that was called inside this one are a group.
     """
     return _Drawing(flow, flow_state).picture()
 
@@ -47,6 +47,7 @@ class _Drawing:
 
     def __init__(self, flow: Flow, flow_state: State | None) -> None:
         self.name = flow.name
+        self.slugs = flow.slugs
         self.colored = flow_state is not None
         result = flow_state.result if flow_state is not None else None
         self.states: dict[Task, State] = result if isinstance(result, dict) else {}
@@ -92,14 +93,16 @@ class _Drawing:
         is_map = task in self.maps
         shape, label = ("box", f"{task.name} <map>") if is_map else ("ellipse", task.name)
         children = self.children.get(task)
+        group = tuple(self.slugs[task].split("/")[:-1]) if "/" in self.slugs[task] else ()
         if children is None:
             state = self.states.get(task)
             folded = state is not None and state.is_mapped()
             label = _folded_label(task.name, state) if folded and state is not None else label
-            yield Node(self._id(task), label, shape, self._color(state), self._title(task.name, state))
+            yield Node(self._id(task), label, shape, self._color(state), self._title(task.name, state), group)
             return
         for i, child in enumerate(children):
-            yield Node(self._id(task, i), label, shape, self._color(child), self._title(f"{task.name}[{i}]", child))
+            title = self._title(f"{task.name}[{i}]", child)
+            yield Node(self._id(task, i), label, shape, self._color(child), title, group)
 
     def _color(self, state: State | None) -> str | None:
         if not self.colored:

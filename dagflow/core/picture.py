@@ -9,9 +9,9 @@ The dot writer, the Mermaid writer and our own SVG renderer all read a :class:`P
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-__all__ = ["Arrow", "Node", "Picture"]
+__all__ = ["Arrow", "Group", "Node", "Picture"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Node:
         shape: ``"ellipse"`` or ``"box"``.
         color: fill as ``#rrggbb`` or ``#rrggbbaa``; none when ``None``.
         title: what a pointer resting on the node shows.
+        group: the names of the groups it is in, from the outermost.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Node:
     shape: str = "ellipse"
     color: str | None = None
     title: str = ""
+    group: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +53,22 @@ class Picture:
     nodes: tuple[Node, ...] = ()
     edges: tuple[Arrow, ...] = ()
     name: str = ""
+
+    def grouped(self) -> Group:
+        """Return the nodes in their groups, within one that stands for the picture."""
+        outermost = Group()
+        for node in self.nodes:
+            place = outermost
+            for name in node.group:
+                place = place.groups.setdefault(name, Group((*place.path, name)))
+            place.nodes.append(node)
+        return outermost
+
+
+@dataclass(slots=True)
+class Group:
+    """Nodes that are drawn together, and groups among them by name."""
+
+    path: tuple[str, ...] = ()
+    nodes: list[Node] = field(default_factory=list)
+    groups: dict[str, Group] = field(default_factory=dict)

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dagflow.core.picture import Picture
+from dagflow.core.picture import Group, Picture
 from dagflow.core.svg import svg_of
 
 try:
@@ -65,14 +65,22 @@ def dot_source(picture: Picture) -> FlowGraph:
     """Write *picture* in Graphviz's language."""
     graph = FlowGraph()
     graph.picture = picture
-    for node in picture.nodes:
-        filled = {"color": node.color, "colorscheme": "svg", "style": "filled"} if node.color else {}
-        tip = {"tooltip": graphviz.escape(node.title)} if node.title else {}
-        graph.node(node.id, graphviz.escape(node.label), shape=node.shape, **filled, **tip)
+    _write_group(graph, picture.grouped())
     for arrow in picture.edges:
         dashed = {"style": "dashed"} if arrow.dashed else {}
         graph.edge(arrow.source, arrow.target, graphviz.escape(arrow.label) if arrow.label else None, **dashed)
     return graph
+
+
+def _write_group(graph: Any, group: Group) -> None:
+    for node in group.nodes:
+        filled = {"color": node.color, "colorscheme": "svg", "style": "filled"} if node.color else {}
+        tip = {"tooltip": graphviz.escape(node.title)} if node.title else {}
+        graph.node(node.id, graphviz.escape(node.label), shape=node.shape, **filled, **tip)
+    for name, inner in group.groups.items():
+        with graph.subgraph(name=f"cluster_{'/'.join(inner.path)}") as frame:
+            frame.attr(label=graphviz.escape(name))
+            _write_group(frame, inner)
 
 
 def with_dot(picture: Picture, format: str) -> bytes | None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagflow.core.depiction import picture_of
-from dagflow.core.picture import Picture
+from dagflow.core.picture import Group, Picture
 from dagflow.utilities.logging import get_logger
 
 if TYPE_CHECKING:
@@ -63,15 +63,24 @@ def mermaid_of(picture: Picture) -> str:
         a -. "x" .-> b
     """
     lines = ["flowchart TD"]
-    for node in picture.nodes:
-        start, end = ("[", "]") if node.shape == "box" else ("([", "])")
-        lines.append(f'    {node.id}{start}"{_mermaid_text(node.label)}"{end}')
+    lines += _mermaid_group(picture.grouped(), "    ")
     for arrow in picture.edges:
         line, labelled = ("-.->", '-. "{}" .->') if arrow.dashed else ("-->", '-- "{}" -->')
         between = labelled.format(_mermaid_text(arrow.label)) if arrow.label else line
         lines.append(f"    {arrow.source} {between} {arrow.target}")
     lines += [f"    style {node.id} fill:{node.color}" for node in picture.nodes if node.color]
     return "\n".join(lines)
+
+
+def _mermaid_group(group: Group, indent: str) -> Iterator[str]:
+    for node in group.nodes:
+        start, end = ("[", "]") if node.shape == "box" else ("([", "])")
+        yield f'{indent}{node.id}{start}"{_mermaid_text(node.label)}"{end}'
+    for number, (name, inner) in enumerate(group.groups.items()):
+        first = inner.nodes[0].id if inner.nodes else f"{number}_{len(inner.path)}"
+        yield f'{indent}subgraph group_{first}["{_mermaid_text(name)}"]'
+        yield from _mermaid_group(inner, f"{indent}    ")
+        yield f"{indent}end"
 
 
 _MERMAID = str.maketrans({c: f"#{ord(c)};" for c in '#"`;\\'} | {"<": "#lt;", ">": "#gt;", "&": "#amp;"})

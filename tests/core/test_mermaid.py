@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dagflow import Flow, task
+from dagflow import Flow, flow, task
 from dagflow.core.picture import Arrow, Node, Picture
 from dagflow.core.visualize import mermaid_of
 from dagflow.engine.state import Failed, Success
@@ -49,3 +49,33 @@ def test_any_name_stays_inside_its_quotes(name: str, written: str) -> None:
 
     assert f'    a(["{written}"])' in text.splitlines()
     assert text.count("\n") == 3
+
+
+def test_a_flow_inside_another_is_a_group() -> None:
+    @flow
+    def child(x):  # type: ignore[no-untyped-def]
+        return load(x)
+
+    @flow
+    def middle(x):  # type: ignore[no-untyped-def]
+        return child(load(x))
+
+    @flow
+    def parent(x):  # type: ignore[no-untyped-def]
+        return middle(x)
+
+    assert parent.to_mermaid().splitlines() == [
+        "flowchart TD",
+        '    t0(["x"])',
+        '    subgraph group_t1["middle"]',
+        '        t1(["load"])',
+        '        subgraph group_t2["child"]',
+        '            t2(["load"])',
+        "        end",
+        "    end",
+        '    t0 -- "x" --> t1',
+        '    t1 -- "x" --> t2',
+    ]
+    source = parent.to_dot().source
+    assert "subgraph cluster_middle" in source
+    assert 'subgraph "cluster_middle/child"' in source
