@@ -16,13 +16,7 @@ if TYPE_CHECKING:
     from dagflow.run_configs.base import RunConfig
     from dagflow.schedules.schedules import Schedule
 
-__all__ = ["COMPARED", "deploy_flow", "deployment_settings", "differences", "local_timezone", "made_schedule"]
-
-COMPARED = (
-    "parameters", "labels", "pool", "queue", "run_config", "schedule", "is_schedule_active", "tags", "overlap_policy",
-    "description",
-)  # fmt: skip
-"""The settings of a deployment, as the server names them."""
+__all__ = ["deploy_flow", "deployment_settings", "existing_deployment", "local_timezone", "made_schedule"]
 
 
 def deploy_flow(
@@ -163,16 +157,6 @@ def local_timezone() -> str:
     import pendulum
 
     return pendulum.now().timezone_name or "UTC"
-
-
-def differences(wanted: Mapping[str, Any], existing: Mapping[str, Any]) -> list[str]:
-    """
-    Return the names of the settings in which a deployment on the server is not as *wanted*.
-
-    >>> differences({"pool": "big", "tags": []}, {"pool": None, "tags": None, "id": "7"})
-    ['pool']
-    """
-    return [name for name in COMPARED if name in wanted and (wanted[name] or None) != (existing.get(name) or None)]
 
 
 def existing_deployment(client: Client, flow_group_id: str, name: str) -> dict[str, Any] | None:

@@ -10,18 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dagflow.backend.deployments import (
-    deployment_settings,
-    differences,
-    existing_deployment,
-    local_timezone,
-    made_schedule,
-)
+from dagflow.backend.deployments import deployment_settings, existing_deployment, local_timezone, made_schedule
 from dagflow.cli.collect import Source, collect, prepared
 from dagflow.cli.connection import connected
 from dagflow.cli.deploy_file import DEPLOY_FILE, DeploymentEntry, read_deploy_file
 from dagflow.cli.run import _pairs
 from dagflow.cli.talk import Failure, NotFound, say
+from dagflow.client.deployments import DEFAULT, differences
 from dagflow.engine.summary import printable
 from dagflow.exceptions import near_match
 
@@ -99,6 +94,8 @@ def deploy(entrypoint: str | None, everything: bool, prune: bool, dry_run: bool,
 
 
 def _of_options(entrypoint: str | None, options: dict[str, Any]) -> _Wanted:
+    if options["pool"] and options["name"] == DEFAULT:
+        raise click.UsageError(f"The deployment {DEFAULT!r} is the flow itself and has no pool; give --name.")
     entrypoint = entrypoint or _chosen_entrypoint()
     project = options["project"] or _asked_project()
     timezone = options["timezone"]

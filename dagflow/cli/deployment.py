@@ -88,7 +88,7 @@ def resume(name: str) -> None:
 def _set_active(name: str, active: bool) -> None:
     with connected() as client:
         record = _found(client, name)
-        client._request("PATCH", f"deployments/{record['id']}", body={"is_schedule_active": active})
+        client._set_deployment_active(record, active)
     say(f"The schedule of {printable(name)} is {'followed' if active else 'paused'}.", style="green")
 
 

@@ -78,15 +78,20 @@ def set_state(run: str, state: str, message: str | None, reason: str | None, ver
         record = flow_run_of(client, run)
         wanted = getattr(states, state)(message or f"Set to {state} by hand.")
         body = {"state": wanted.serialize(), "id": new_id(), "version": version, "reason": reason}
+        if version not in (None, record["version"]):
+            raise _changed(record, version)
         try:
             client.post(f"flow_runs/{record['id']}/states", body)
         except VersionLockMismatchSignal as error:
-            now = client.get(f"flow_runs/{record['id']}")
-            raise VersionLockMismatchSignal(
-                f"The run was not changed: it has version {now['version']} and is {now['state']}, not version "
-                f"{version}. Look at it, and give --version again if you still want this."
-            ) from error
+            raise _changed(client.get(f"flow_runs/{record['id']}"), version) from error
     say(f"Flow run {printable(record['name'])} is {state}.", style="green")
+
+
+def _changed(now: Any, version: int | None) -> VersionLockMismatchSignal:
+    return VersionLockMismatchSignal(
+        f"The run was not changed: it has version {now['version']} and is {now['state']}, not version {version}. Look "
+        "at it, and give --version again if you still want this."
+    )
 
 
 @flow_run.command()

@@ -7,6 +7,7 @@ The client: requests to the REST API of a server, and its answers as Python valu
 
 from __future__ import annotations
 
+from dagflow.client.deployments import DeploymentCalls
 from dagflow.client.flows import FlowCalls
 from dagflow.client.library import LibraryCalls
 from dagflow.client.runs import RunCalls
@@ -14,7 +15,7 @@ from dagflow.client.runs import RunCalls
 __all__ = ["Client"]
 
 
-class Client(FlowCalls, RunCalls, LibraryCalls):
+class Client(FlowCalls, RunCalls, DeploymentCalls, LibraryCalls):
     """
     A connection to one server; building it sends nothing.
 

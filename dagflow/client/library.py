@@ -1,9 +1,9 @@
-"""What a client does with agents, limits, keys and values, secrets, artifacts, deployments and pools."""
+"""What a client does with agents, limits, secrets and artifacts."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from dagflow._version import __version__
@@ -16,7 +16,7 @@ TASK_TAG, FLOW_LABEL = "task_tag", "flow_label"
 
 
 class LibraryCalls(Connection):
-    """Everything that is neither a flow nor a run."""
+    """Agents, limits, secrets and artifacts."""
 
     # --- agents ----------------------------------------------------------------------------------------------
 
@@ -150,30 +150,6 @@ class LibraryCalls(Connection):
             ValueError: without an id.
         """
         self.delete(f"artifacts/{in_path(_artifact(task_run_artifact_id))}")
-
-    # --- deployments and pools -------------------------------------------------------------------------------
-
-    def _deployment(self, name: str) -> dict[str, Any]:
-        """Return a deployment by its id, ``flow/deployment``, or ``project/flow/deployment``."""
-        if "/" not in name:
-            answer: dict[str, Any] = self.get(f"deployments/{in_path(name)}")
-            return answer
-        *project, flow_name, own = name.split("/")
-        params = {"flow_name": flow_name, "name": own, "project_name": "/".join(project) or None}
-        found = list(self._items("deployments", params))
-        if len(found) == 1:
-            return found[0]
-        if found:
-            projects = ", ".join(sorted(str(one["project_name"]) for one in found))
-            raise ValueError(f"There are deployments {name!r} in several projects: {projects}. Use project/{name}.")
-        raise ObjectNotFoundError(f"There is no deployment {name!r}. List them with `dagflow deployment ls`.")
-
-    def _upsert_deployment(self, flow_group_id: str, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = self.post("deployments", {"flow_group_id": flow_group_id, "name": name, **settings})
-        return answer
-
-    def _pools(self) -> Iterator[dict[str, Any]]:
-        return self._items("work_pools")
 
 
 def _artifact(artifact_id: str | None) -> str:
