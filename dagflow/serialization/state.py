@@ -55,12 +55,20 @@ def serialize_state(state: State) -> dict[str, Any]:
         "message": None if state.message is None else str(state.message),
         "context": json_ready(state.context),
         "cached_inputs": {name: serialize_result(_held(value)) for name, value in state.cached_inputs.items()},
-        "_result": serialize_result(state._result),
+        "_result": serialize_result(_kept(state)),
     }
     for name in _EXTRAS.get(kind.__name__, ()):
         document[name] = _written(getattr(state, name))
     document["__version__"] = VERSION
     return document
+
+
+def _kept(state: State) -> Any:
+    """Return where the value is; that of a mapped state is made of its children's, and looking would fix it too early."""
+    from dagflow.engine.result import NoResult
+    from dagflow.engine.state import Mapped
+
+    return NoResult if isinstance(state, Mapped) else state._result
 
 
 def _public_kinds() -> dict[str, type[State]]:
@@ -118,5 +126,7 @@ def _read(document: StateDocument) -> State:
     state: State = kind(document.message, context=document.context, cached_inputs=inputs, **extras)
     # The run that reads is not the run that wrote: what its context added is taken back.
     state.context = dict(document.context or {})
-    state.result = deserialize_result(document.result)
+    result = deserialize_result(document.result)
+    if document.type != "Mapped":
+        state.result = result
     return state

@@ -178,3 +178,12 @@ def test_a_result_of_the_users_own_keeps_its_location_and_name() -> None:
 
     assert document["type"] == "CustomResult" and document["class"].endswith("Mine")
     assert deserialize_result(document) == Result(location="x")
+
+
+def test_writing_a_mapped_state_down_leaves_its_value_to_be_made_of_its_children():
+    parent = Mapped(n_map_states=2)
+
+    parent.serialize()
+    parent.map_states = [Success(result=1), Success(result=2)]
+
+    assert parent.result == [1, 2]
