@@ -16,7 +16,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dagflow.configuration import config
@@ -108,6 +108,11 @@ class Transport:
         if self._connection is not None and self._process == os.getpid():
             self._connection.close()
         self._connection = None
+
+    def __del__(self) -> None:
+        # People write Client().create_flow_run(...): what they drop must not leave an open socket behind.
+        with suppress(Exception):
+            self.close()
 
     def request(
         self,

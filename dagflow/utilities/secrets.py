@@ -79,7 +79,8 @@ class Secret:
         from dagflow.exceptions import ObjectNotFoundError
 
         try:
-            reply = Client().get(f"secrets/{quote(self.name, safe='')}")
+            with Client() as client:
+                reply = client.get(f"secrets/{quote(self.name, safe='')}")
         except ObjectNotFoundError as error:
             raise KeyError(f"The server has no secret {self.name!r}, and neither has context.secrets.") from error
         return reply["value"]
