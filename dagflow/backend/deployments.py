@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from dagflow.run_configs.base import RunConfig
     from dagflow.schedules.schedules import Schedule
 
-__all__ = ["deploy_flow", "deployment_settings", "existing_deployment", "local_timezone", "made_schedule"]
+__all__ = [
+    "deploy_flow",
+    "deployment_settings",
+    "existing_deployment",
+    "local_timezone",
+    "made_schedule",
+    "serve_flow",
+]
 
 
 def deploy_flow(
@@ -32,9 +39,11 @@ def deploy_flow(
     paused: bool = False,
     build: bool = True,
     **settings: Any,
-) -> str:
+) -> str | None:
     """
     Register *flow*, if anything of it has changed, and set how it is run under *name*; return the deployment's id.
+
+    While the script of the flow is only being read, nothing happens and ``None`` is returned.
 
     Args:
         flow: the flow.
@@ -54,10 +63,12 @@ def deploy_flow(
         TypeError: without a project, and for an unknown setting.
         ValueError: for more than one kind of schedule.
     """
-    from dagflow.backend.registration import complete, refuse_open_block
+    from dagflow.backend.registration import complete, is_being_loaded, refuse_open_block
     from dagflow.client.client import Client
 
     refuse_open_block(flow, "deployed", "deploy(...)")
+    if is_being_loaded(flow, "deploy"):
+        return None
     if project_name is None:
         raise TypeError(f"Flow {flow.name!r} needs a project: flow.deploy(project_name='...').")
     when = schedule if schedule is not None else made_schedule(cron, interval, rrule, timezone)
@@ -69,6 +80,56 @@ def deploy_flow(
         answer = client._register(flow, project_name, build, None, None, flow.serialized_hash())
         made = client._upsert_deployment(answer["flow_group_id"], name, body)
     return str(made["id"])
+
+
+def serve_flow(
+    flow: Flow,
+    name: str,
+    project_name: str = "served",
+    *,
+    limit: int | None = None,
+    pause_on_shutdown: bool = True,
+    agent_options: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> None:
+    """
+    Deploy *flow* under *name* and run an agent for it in this process, until it is stopped.
+
+    The deployment has a label that no other agent has, so its runs come here and nothing else does.
+
+    Args:
+        flow: the flow.
+        name: of the deployment.
+        project_name: the project, which is made if there is none.
+        limit: how many runs there may be at once.
+        pause_on_shutdown: stop following the schedule when the agent ends, so that no runs wait for nobody.
+        agent_options: more of :class:`~dagflow.agent.local.LocalAgent`.
+        **settings: as for :func:`deploy_flow`.
+
+    Raises:
+        ValueError: for the name ``default``, whose runs any agent may take.
+    """
+    from dagflow.backend.registration import is_being_loaded, refuse_open_block
+    from dagflow.client.client import Client
+    from dagflow.client.deployments import DEFAULT
+    from dagflow.utilities.identities import new_id
+
+    refuse_open_block(flow, "served", "serve(...)")
+    if is_being_loaded(flow, "serve"):
+        return
+    if name == DEFAULT:
+        raise ValueError(f"The deployment {DEFAULT!r} is the flow itself; serve it under a name of its own.")
+    from dagflow.agent.local import LocalAgent
+
+    label = f"serve-{new_id()[-12:]}"
+    deployment_id = deploy_flow(flow, name, project_name, labels=[label], **settings)
+    with Client() as client:
+        try:
+            LocalAgent(labels=[label], hostname_label=False, limit=limit, **(agent_options or {})).start()
+        finally:
+            if pause_on_shutdown:
+                deployment = client.get(f"deployments/{deployment_id}")
+                client._set_deployment_active(deployment, False)
 
 
 def deployment_settings(

@@ -6,13 +6,12 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dagflow.exceptions import PrefectException
 from dagflow.utilities.context import context
 
 if TYPE_CHECKING:
     from dagflow.core.flow import Flow
 
-__all__ = ["complete", "refuse_open_block", "register_flow", "run_agent"]
+__all__ = ["complete", "is_being_loaded", "refuse_open_block", "register_flow", "run_agent"]
 
 
 def register_flow(
@@ -49,7 +48,7 @@ def register_flow(
         ClientError: when the server cannot be reached, with its URL, or refuses.
     """
     refuse_open_block(flow, "registered", "register(...)")
-    if _is_being_loaded(flow, "register"):
+    if is_being_loaded(flow, "register"):
         return None
     if project_name is None:
         raise TypeError(f"Flow {flow.name!r} needs a project: flow.register(project_name='...').")
@@ -70,21 +69,36 @@ def register_flow(
         )
 
 
-def run_agent(flow: Flow, **kwargs: Any) -> None:
+def run_agent(
+    flow: Flow,
+    show_flow_logs: bool = False,
+    log_to_cloud: bool | None = None,
+    api_key: str | None = None,
+    **options: Any,
+) -> None:
     """
-    Run an agent in this process; agents come with the backend, so after the checks this version raises.
+    Run an agent in this process that takes runs with the labels of the flow's run config, until it is stopped.
+
+    Args:
+        flow: the flow.
+        show_flow_logs: what runs print goes to the output of the agent.
+        log_to_cloud: whether the log lines of runs go to the server; default is the setting.
+        api_key: the key for the server.
+        **options: more of :class:`~dagflow.agent.local.LocalAgent`.
 
     Raises:
         ValueError: inside the flow's own block.
-        PrefectException: always otherwise.
     """
     refuse_open_block(flow, "given an agent", "run_agent()")
-    if _is_being_loaded(flow, "run_agent"):
+    if is_being_loaded(flow, "run_agent"):
         return
-    raise PrefectException(
-        f"Flow {flow.name!r} cannot be given an agent: agents come with the backend, which is not part of this "
-        "version. Run the flow here with flow.run()."
-    )
+    from dagflow.agent.local import LocalAgent
+
+    if flow.run_config is not None:
+        options.setdefault("labels", sorted(flow.run_config.labels))
+    if log_to_cloud is not None:
+        options.setdefault("no_cloud_logs", not log_to_cloud)
+    LocalAgent(show_flow_logs=show_flow_logs, api_key=api_key, **options).start()
 
 
 def refuse_open_block(flow: Flow, done: str, call: str) -> None:
@@ -98,7 +112,8 @@ def refuse_open_block(flow: Flow, done: str, call: str) -> None:
     )
 
 
-def _is_being_loaded(flow: Flow, call: str) -> bool:
+def is_being_loaded(flow: Flow, call: str) -> bool:
+    """Tell whether the script of the flow is only being read; then *call* in it is passed over with a warning."""
     if not context.get("loading_flow"):
         return False
     warnings.warn(

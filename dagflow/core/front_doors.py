@@ -150,7 +150,7 @@ class FrontDoors(FlowSettings):
 
         return register_flow(self._flow, project_name, **kwargs)
 
-    def deploy(self, name: str = "default", project_name: str | None = None, **settings: Any) -> str:
+    def deploy(self, name: str = "default", project_name: str | None = None, **settings: Any) -> str | None:
         """
         Register the flow and set under *name* how, when and where it is run; return the deployment's id.
 
@@ -167,6 +167,22 @@ class FrontDoors(FlowSettings):
         from dagflow.backend.deployments import deploy_flow
 
         return deploy_flow(self._flow, name, project_name, **settings)
+
+    def serve(self, name: str, project_name: str = "served", **settings: Any) -> None:
+        """
+        Deploy the flow under *name* and run an agent for it in this process, until it is stopped.
+
+        Args:
+            name: of the deployment.
+            project_name: the project, which is made if there is none.
+            **settings: as for :meth:`deploy`, and ``limit``, ``pause_on_shutdown``.
+
+        Raises:
+            ValueError: inside the flow's own block.
+        """
+        from dagflow.backend.deployments import serve_flow
+
+        serve_flow(self._flow, name, project_name, **settings)
 
     def run_agent(self, **kwargs: Any) -> Any:
         """
