@@ -97,7 +97,11 @@ def load_flow(document: dict[str, Any] | None, name: str, client: Client) -> Flo
         )
     storage = deserialize_storage(document)
     with context(loading_flow=True, secrets={**(context.get("secrets") or {}), **_secrets(storage.secrets)}):
-        return storage.get_flow(name)
+        flow = storage.get_flow(name)
+    if flow.result is None:
+        # A script makes its flow anew, without what registration gave it.
+        flow.result = storage.result
+    return flow
 
 
 def _secrets(names: Iterable[str]) -> dict[str, Any]:

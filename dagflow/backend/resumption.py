@@ -82,7 +82,8 @@ def _read_values(flow: Flow, states: dict[Task, State]) -> None:
     problems: dict[Task, str] = {}
     for task in flow.sorted_tasks():
         state = states.get(task)
-        if state is None or not _is_done(state):
+        # Of a map that is not done, those children count that are.
+        if state is None or not (_is_done(state) or isinstance(state, Mapped)):
             continue
         takers = [
             edge.downstream_task
@@ -121,7 +122,7 @@ def _read(flow: Flow, task: Task, state: State) -> str | None:
     return None
 
 
-def _read_one(flow: Flow, task: Task, name: str, state: State) -> str | None:
+def _read_one(flow: Flow, task: Task, name: str, state: State | None) -> str | None:
     if not isinstance(state, Success | Cached) or isinstance(state, Skipped | Mapped):
         return None
     store = task.result or flow.result
