@@ -44,8 +44,12 @@ _routes: dict[str, Any] = {}
 
 
 @contextmanager
-def routed(server: str, transport: httpx2.BaseTransport) -> Iterator[None]:
-    """Send what goes to *server* through *transport* for a block: how a server in this process is reached."""
+def routed(server: str, transport: Any) -> Iterator[None]:
+    """
+    Send what goes to *server* through *transport* for a block: how a server in this process is reached.
+
+    The transport is anything with ``handle_request``, as httpx2 calls it.
+    """
     _routes[server] = transport
     try:
         yield

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import pickle
+from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -178,35 +180,44 @@ def _noted(given: list[Any], request: httpx2.Request) -> httpx2.Response:
 # --- lost answers --------------------------------------------------------------------------------------------
 
 
-class Lossy(httpx2.BaseTransport):
-    """Loses the answer, not the request, of every call the first time."""
+class Faulty(httpx2.BaseTransport):
+    """Loses requests before they arrive, loses answers, and repeats requests, by a list of faults."""
 
-    def __init__(self, inner: httpx2.BaseTransport) -> None:
+    def __init__(self, inner: Any, faults: Iterator[str]) -> None:
         self.inner = inner
-        self.lost: set[str] = set()
+        self.faults = faults
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        answer = self.inner.handle_request(request)
-        identity = request.headers.get("x-dagflow-request-id")
-        if identity is not None and identity not in self.lost:
-            self.lost.add(identity)
+        fault = next(self.faults)
+        if fault == "request lost":
+            raise httpx2.ConnectError("the request was lost")
+        answer: httpx2.Response = self.inner.handle_request(request)
+        if fault == "repeated":
+            answer = self.inner.handle_request(request)
+        if fault == "answer lost":
             raise httpx2.ReadError("the answer was lost")
         return answer
 
 
-def test_lost_answers_leave_one_run_one_state_and_no_error(served: InProcessServer) -> None:
+@pytest.mark.parametrize("faults", [["answer lost", ""], ["repeated"], ["request lost", "answer lost", "repeated", ""]])
+def test_lost_and_repeated_requests_leave_one_run_and_one_row_for_each_state(
+    served: InProcessServer, faults: list[str]
+) -> None:
     from dagflow.engine.state import Running, Success
 
     flow_id = registered(served)
-    client = Client(served.url, _transport=Lossy(served.transport), _sleep=lambda seconds: None)
+    transport = Faulty(served.transport, itertools.cycle(faults))
+    client = Client(served.url, _transport=transport, _sleep=lambda seconds: None)
+    ids = []
 
-    run_id = client.create_flow_run(flow_id)
-    client.set_flow_run_state(run_id, Running(), version=client.get_flow_run_info(run_id).version)
-    client.set_flow_run_state(run_id, Success())
+    for _ in range(10):
+        run_id = client.create_flow_run(flow_id)
+        client.set_flow_run_state(run_id, Running(), version=client.get_flow_run_info(run_id).version)
+        client.set_flow_run_state(run_id, Success())
+        ids.append(run_id)
 
-    runs = served.client().get("flow_runs")["items"]
-    states = served.client().get(f"flow_runs/{run_id}/states")["items"]
-    assert [run["id"] for run in runs] == [run_id]
-    assert [state["state"] for state in states] == ["Scheduled", "Running", "Success"]
-
-
+    direct = served.client()
+    assert sorted(run["id"] for run in direct.get("flow_runs")["items"]) == sorted(ids)
+    for run_id in ids:
+        states = direct.get(f"flow_runs/{run_id}/states")["items"]
+        assert [state["state"] for state in states] == ["Scheduled", "Running", "Success"]

@@ -15,7 +15,7 @@ from dagflow.backend import FlowRunView
 from dagflow.core.task import Task
 from dagflow.engine.results import PrefectResult
 from dagflow.engine.signals import FAIL, SUCCESS
-from dagflow.engine.state import Cancelled, Failed, Running, Success
+from dagflow.engine.state import Cancelled, Failed, Running, Scheduled, Success
 from dagflow.tasks.prefect import (
     CancelFlowRun,
     RenameFlowRun,
@@ -112,7 +112,9 @@ def test_a_run_may_start_after_a_while(served: InProcessServer) -> None:
         flow_id=registered(served), scheduled_start_time=datetime.timedelta(hours=3)
     )
 
-    start = FlowRunView.from_flow_run_id(run_id).state.start_time
+    state = FlowRunView.from_flow_run_id(run_id).state
+    assert isinstance(state, Scheduled) and state.start_time is not None
+    start = state.start_time
     assert datetime.timedelta(0) <= start - before - datetime.timedelta(hours=3) < datetime.timedelta(minutes=1)
 
 
@@ -185,7 +187,7 @@ def test_it_is_called_after_its_flow() -> None:
 
 
 @pytest.mark.parametrize("given", [{}, {"flow_name": "etl"}])
-def test_flow_and_project_must_be_known_when_it_runs(given: dict[str, str]) -> None:
+def test_flow_and_project_must_be_known_when_it_runs(given: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="StartFlowRun has no"):
         StartFlowRun(**given).run()
 
