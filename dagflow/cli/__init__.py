@@ -45,6 +45,7 @@ _CODES: dict[type[BaseException], int] = {
 }
 
 COMMANDS = {
+    "agent": ("dagflow.cli.agent:agent", "Start agents, which take runs from the server and start them."),
     "auth": ("dagflow.cli.auth:auth", "Keep the key for a server; make and revoke keys."),
     "backend": ("dagflow.cli.auth:backend", "Name the kind of backend; kept for habit."),
     "build": ("dagflow.cli.build:build", "Build flows and write their metadata to a file."),
@@ -68,6 +69,7 @@ COMMANDS = {
     "version": ("dagflow.cli.info:version", "Print the version."),
     "visualize": ("dagflow.cli.visualize:visualize", "Draw a flow."),
     "work-pool": ("dagflow.cli.work_pool:work_pool", "Manage pools that agents serve."),
+    "worker": ("dagflow.cli.agent:worker", "Start workers: agents that serve a pool."),
 }
 """Where each command is, and what the list of commands says of it."""
 

@@ -285,9 +285,7 @@ def test_a_run_is_taken_as_soon_as_it_is_made(served: InProcessServer, working: 
     assert time.monotonic() - began < 0.9, "the claim waits at the server, there is no pause to sit out"
 
 
-def test_four_agents_share_two_hundred_runs_and_none_is_taken_twice(
-    served: InProcessServer, working: Working
-) -> None:
+def test_four_agents_share_two_hundred_runs_and_none_is_taken_twice(served: InProcessServer, working: Working) -> None:
     client, flow_id = served.client(), registered(served)
     runs = {client.create_flow_run(flow_id, labels=["race"]) for _ in range(200)}
 

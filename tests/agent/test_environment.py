@@ -32,9 +32,7 @@ FIXED = {
 
 
 def told(**env_vars: str) -> Told:
-    return Told(
-        api="http://127.0.0.1:4200", api_key="dfk_1", labels=("a", "b"), log_level="DEBUG", env_vars=env_vars
-    )
+    return Told(api="http://127.0.0.1:4200", api_key="dfk_1", labels=("a", "b"), log_level="DEBUG", env_vars=env_vars)
 
 
 def test_the_fixed_set_says_which_run_and_which_server() -> None:

@@ -173,9 +173,7 @@ def test_the_last_hundred_outputs_are_kept_and_those_that_are_written_to(tmp_pat
 
     prune_logs(str(tmp_path), keep=[str(tmp_path / "1.log")])
 
-    assert {path.name for path in tmp_path.iterdir()} == {
-        f"{number}.log" for number in (1, *range(3, KEPT_LOGS + 3))
-    }
+    assert {path.name for path in tmp_path.iterdir()} == {f"{number}.log" for number in (1, *range(3, KEPT_LOGS + 3))}
 
 
 def test_a_process_is_started_within_milliseconds_of_the_claim(
