@@ -22,21 +22,26 @@ ROOT = Path(__file__).parent.parent
 
 # --- floors ------------------------------------------------------------------------------------------------------
 
-GROUND, SETTINGS, VOCABULARY, MODEL, ENGINE, IO, CLIENT, AGENT, ROOF = 0, 1, 2, 3, 4, 5, 7, 8, 9
+GROUND, SETTINGS, VOCABULARY, MODEL, ENGINE, IO, SERVER, CLIENT, AGENT, ROOF = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 FLOORS = {
     "dagflow._version": GROUND,
     "dagflow.exceptions": GROUND,
     "dagflow.utilities": GROUND,
     "dagflow.configuration": SETTINGS,
+    "dagflow.runtime": SETTINGS,
     "dagflow.utilities.configuration": SETTINGS,
     "dagflow.utilities.context": SETTINGS,
     "dagflow.utilities.debug": SETTINGS,
     "dagflow.utilities.logging": SETTINGS,
     "dagflow.utilities.pickling": SETTINGS,
     "dagflow.utilities.prints": SETTINGS,
+    "dagflow.utilities.run_logger": SETTINGS,
     "dagflow.utilities.secrets": SETTINGS,
+    "dagflow.engine.aliases": VOCABULARY,
     "dagflow.engine.base_state": VOCABULARY,
+    "dagflow.engine.cache_policies": VOCABULARY,
+    "dagflow.engine.digests": VOCABULARY,
     "dagflow.engine.carried": VOCABULARY,
     "dagflow.engine.cache_validators": VOCABULARY,
     "dagflow.engine.pickling": VOCABULARY,
@@ -60,10 +65,16 @@ FLOORS = {
     "dagflow.storage": IO,
     "dagflow.tasks": IO,
     "dagflow.utilities.diagnostics": IO,
+    "dagflow.utilities.migration": IO,
     "dagflow.utilities.notifications": IO,
     "dagflow.utilities.scripts": IO,
     "dagflow.utilities.storage": IO,
+    "dagflow.server": SERVER,
     "dagflow.artifacts": CLIENT,
+    "dagflow.engine.cloud": CLIENT,
+    "dagflow.tasks.prefect": CLIENT,
+    "dagflow.tasks.dagflow": CLIENT,
+    "dagflow.variables": CLIENT,
     "dagflow.backend": CLIENT,
     "dagflow.client": CLIENT,
     "dagflow.agent": AGENT,
@@ -74,6 +85,9 @@ FLOORS = {
 """The floor of each module; one that is not named lives where its package does."""
 
 FRONT_DOORS = {
+    ("dagflow.backend.deployments", "dagflow.agent.local"): "Flow.serve",
+    ("dagflow.backend.registration", "dagflow.agent.local"): "Flow.run_agent",
+    ("dagflow.core.front_doors", "dagflow.backend.deployments"): "Flow.deploy, Flow.serve",
     ("dagflow.core.front_doors", "dagflow.backend.registration"): "Flow.register, Flow.run_agent",
     ("dagflow.core.front_doors", "dagflow.engine.session"): "Flow.run",
     ("dagflow.core.front_doors", "dagflow.serialization.flow"): "Flow.serialize, Flow.serialized_hash",

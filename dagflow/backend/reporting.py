@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dagflow.engine.state import Cached, Mapped, Queued, Running, State, Success
+from dagflow.engine.state import Cached, Mapped, Scheduled, State, Success
 from dagflow.exceptions import AuthorizationError, ClientError
 from dagflow.serialization.result import serialize_result
 from dagflow.utilities.identities import new_id, task_run_id
@@ -165,15 +165,13 @@ class BackendReporter:
         began = self._began.pop((step, index), None)
         if task_id is None or (task_id, index) in self._finished:
             return
-        if isinstance(state, Queued) and not state.message:
-            return
         seconds = 0.0 if began is None else time.monotonic() - began
         self._add(task_id, index, document_of(state), seconds, state._context and state._context.get("task_run_name"))
 
     def flow_state(self, state: State) -> State:
         """Report a state of the flow run, after all that came before it; it is recorded when this returns."""
-        if state.is_finished():
-            self.check()
+        self.flush()
+        self.check()
         item = {"flow_run_id": self._flow_run_id, "state": document_of(state), "id": new_id(), "token": self._token}
         with self._changed:
             self._items.append((item, 0.0))
@@ -250,9 +248,10 @@ class BackendReporter:
         from dagflow.configuration import config
 
         wait = min(float(config.cloud.queue_interval), 30.0)
-        queued = Queued(None, start_time=time.time() + wait)
+        # The server has it as Queued; for the engine it is a run that waits for its time, and holds no slot meanwhile.
+        waiting = Scheduled("Waiting for a free slot.", start_time=time.time() + wait)
         get_logger("BackendReporter").info("%s Asking again in %g s.", one["message"], wait)
-        return queued
+        return waiting
 
     # --- sending -----------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dagflow.core.flow import Flow
     from dagflow.core.task import Task
 
-__all__ = ["resumed_states", "runs_again"]
+__all__ = ["read_values", "recorded_states", "runs_again"]
 
 
 def runs_again(task: Task) -> bool:
@@ -28,13 +28,12 @@ def runs_again(task: Task) -> bool:
     return isinstance(task, Parameter) or task.is_constant or bool(getattr(task, "always_reruns", False))
 
 
-def resumed_states(flow: Flow, slugs: Mapping[str, Task], rows: list[dict[str, Any]]) -> dict[Task, State]:
+def recorded_states(slugs: Mapping[str, Task], rows: list[dict[str, Any]]) -> dict[Task, State]:
     """
-    Return the states in which the tasks of a run go on.
+    Return the states that the server has of the tasks of a run, without their values.
 
     Args:
-        flow: the flow.
-        slugs: its tasks by slug.
+        slugs: the tasks of the flow by slug.
         rows: the task runs that the server knows.
     """
     whole: dict[Task, State] = {}
@@ -49,7 +48,6 @@ def resumed_states(flow: Flow, slugs: Mapping[str, Task], rows: list[dict[str, A
         else:
             whole[task] = state
     found = {task: _with_children(state, children.get(task, {})) for task, state in whole.items()}
-    _read_values(flow, found)
     # What has not begun needs no state to begin in.
     return {task: state for task, state in found.items() if type(state) is not Pending}
 
@@ -77,8 +75,12 @@ def _with_children(state: State, children: dict[int, State]) -> State:
 # --- values ----------------------------------------------------------------------------------------------------
 
 
-def _read_values(flow: Flow, states: dict[Task, State]) -> None:
-    """Read the values that tasks which have yet to run need; let those fail who need one that cannot be had."""
+def read_values(flow: Flow, states: dict[Task, State]) -> dict[Task, str]:
+    """
+    Read the values that tasks which have yet to run need.
+
+    Who needs one that cannot be had fails: its state is put among *states*, and the reason is returned.
+    """
     problems: dict[Task, str] = {}
     for task in flow.sorted_tasks():
         state = states.get(task)
@@ -99,6 +101,7 @@ def _read_values(flow: Flow, states: dict[Task, State]) -> None:
     for task, problem in problems.items():
         get_logger("FlowRunner").error("Task %r cannot run: %s", task.name, problem)
         states[task] = Failed(problem)
+    return problems
 
 
 def _terminal(flow: Flow) -> set[Task]:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from dagflow.backend.heart import Heart
 from dagflow.backend.reporting import BackendReporter, RunStopped, Stopping
-from dagflow.backend.resumption import resumed_states
+from dagflow.backend.resumption import read_values, recorded_states, runs_again
 from dagflow.configuration import config
 from dagflow.engine.flow_runner import FlowRunner
 from dagflow.engine.signals import ENDRUN
-from dagflow.engine.state import Cancelled, Failed, Retrying, State, unwrapped
+from dagflow.engine.state import Cancelled, Failed, Retrying, State, Success, unwrapped
 from dagflow.exceptions import ClientError, ConflictError, StaleTokenError
 from dagflow.utilities.context import context
 from dagflow.utilities.logging import get_logger
@@ -108,10 +108,11 @@ class BackendFlowRunner(FlowRunner):
         assert self.client is not None
         run, token = begun["flow_run"], begun["run_token"]
         slugs = {slug: task for task, slug in self.flow.slugs.items()}
-        states: dict[Task, State] = resumed_states(self.flow, slugs, begun["task_runs"])
+        states = recorded_states(slugs, begun["task_runs"])
         done = {(row["task_id"], row["map_index"]): row["state"] for row in begun["task_runs"]}
         if isinstance(known, Retrying):
             states, done = self._try_again(known, states, done, slugs, begun)
+        self._record_problems(read_values(self.flow, states), begun)
         self.reporter = reporter = BackendReporter(
             self.client,
             run["id"],
@@ -157,11 +158,14 @@ class BackendFlowRunner(FlowRunner):
         from dagflow.engine.again import states_to_keep
 
         self.attempt_number = known.run_count + 1
-        kept = states_to_keep(self.flow, states)
+        anew = {task for task in self.flow.tasks if runs_again(task)}
+        kept = states_to_keep(self.flow, {**dict.fromkeys(anew, Success()), **states})
+        kept = {task: state for task, state in kept.items() if task not in anew}
         ids = {row["id"]: slugs.get(row["slug"]) for row in begun["tasks"]}
         again = [
             row for row in begun["task_runs"]
-            if (task := ids.get(row["task_id"])) is not None and _is_left_out(kept.get(task), row["map_index"])
+            if (task := ids.get(row["task_id"])) is not None and task not in anew
+            and _is_left_out(kept.get(task), row["map_index"])
         ]  # fmt: skip
         pending = {"type": "Pending", "message": "The flow run is tried again.", "_result": {"type": "NoResultType"}}
         items = [{"task_run_id": row["id"], "state": pending, "token": begun["run_token"]} for row in again]
@@ -171,6 +175,23 @@ class BackendFlowRunner(FlowRunner):
         for row in again:
             done.pop((row["task_id"], row["map_index"]), None)
         return kept, done
+
+    def _record_problems(self, problems: Mapping[Task, str], begun: dict[str, Any]) -> None:
+        """Record why tasks fail that need a value which cannot be had."""
+        if not problems:
+            return
+        assert self.client is not None
+        ids = {row["slug"]: row["id"] for row in begun["tasks"]}
+        items = [
+            {
+                "flow_run_id": begun["flow_run"]["id"],
+                "task_id": ids[self.flow.slugs[task]],
+                "state": Failed(problem).serialize(),
+                "token": begun["run_token"],
+            }
+            for task, problem in problems.items()
+        ]
+        self.client.post("states", {"task_runs": items})
 
     # --- ends --------------------------------------------------------------------------------------------------
 

@@ -487,9 +487,12 @@ def looks_up(task: Task, known: State | None) -> bool:
 
 def _taken_as_is(task: Task, seed: State) -> bool:
     """Tell whether a state from elsewhere stands in for the run."""
-    if not seed.is_finished() or isinstance(seed, Cached | Mapped):
+    if not seed.is_finished() or isinstance(seed, Cached) or getattr(task, "always_reruns", False):
         return False
-    return not getattr(task, "always_reruns", False)
+    if isinstance(seed, Mapped):
+        # With every child known, what it was mapped over need not be.
+        return bool(seed.map_states) and all(_in(child) and type(child) is not Cached for child in seed.map_states)
+    return True
 
 
 def _in(state: State | None) -> bool:

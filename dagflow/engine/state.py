@@ -371,7 +371,7 @@ class Mapped(Success):
         """The children's values in order, unless a value of its own was given."""
         if self._holder is None and self._value is NOTHING and self.map_states:
             return [None if state is None else state.result for state in self.map_states]
-        if self._holder is None and self._value is NOTHING and self._n_map_states is None:
+        if self._holder is None and self._value is NOTHING and not self._n_map_states:
             return []
         return State.result.fget(self)  # type: ignore[attr-defined]
 

@@ -140,7 +140,7 @@ def _of_any(run: FlowRunNow | TaskRunNow, wanted: Wanted, token: int) -> Refused
             f"State update failed: the run is in other hands by now (token {wanted.token} was given, {token} is current).",
             {"run_token": token},
         )
-    if kind == "Running" and run.state in FINISHED:
+    if kind == "Running" and run.state in FINISHED and run.state != "Looped":
         return Refused(
             "REFUSED",
             f"State update failed: the run has finished as {run.state}; it must be Scheduled or Pending before it runs again.",

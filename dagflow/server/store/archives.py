@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
-from dagflow.server.errors import NotFound
 from dagflow.server.store import records
 from dagflow.server.store.states import Batch, state_document, wanted_state
 
@@ -37,12 +36,23 @@ def archive(tx: Tx, flow_id: str) -> dict[str, Any]:
 
 
 def unarchive(tx: Tx, flow_id: str) -> None:
-    """Let a version be live again; its schedule, if it was active, makes runs from now on."""
-    if not tx.execute(update(_FLOW).where(_FLOW.c.id == flow_id).values(archived=False, updated=tx.stamp)).rowcount:
-        raise NotFound.of("flow", flow_id)
+    """
+    Let a version be live again; its schedule, if it was active, makes runs from now on.
+
+    The one that was live until now is archived: a group has one live version at most.
+    """
+    flow = records.fetch(tx.connection, _FLOW, flow_id)
+    others = select(_FLOW.c.id).where(
+        _FLOW.c.flow_group_id == flow["flow_group_id"], _FLOW.c.archived.is_(False), _FLOW.c.id != flow_id
+    )
+    for other in tx.execute(others).scalars().all():
+        archive(tx, other)
+    records.change(tx, _FLOW, flow_id, archived=False)
 
 
 def delete_planned_runs(tx: Tx, *conditions: Any) -> int:
     """Delete runs that a schedule made and that have not begun; return how many."""
-    done = tx.execute(delete(_RUN).where(_RUN.c.state == "Scheduled", _RUN.c.auto_scheduled.is_(True), *conditions))
+    # One that was lost or restarted is Scheduled too, and its history is not to be thrown away.
+    untouched = (_RUN.c.state == "Scheduled", _RUN.c.start_time.is_(None), _RUN.c.auto_scheduled.is_(True))
+    done = tx.execute(delete(_RUN).where(*untouched, *conditions))
     return int(done.rowcount)

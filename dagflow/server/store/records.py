@@ -104,7 +104,7 @@ class Page:
         """
         found = statement
         if self.cursor is not None:
-            found = found.where(_behind(order, _read_cursor(self.cursor, len(order)), descending))
+            found = found.where(_behind(order, _read_cursor(self.cursor, order), descending))
         found = found.order_by(*((one.desc() if descending else one.asc()) for one in order)).limit(self.limit + 1)
         rows = connection.execute(found).all()
         more = len(rows) > self.limit
@@ -133,12 +133,19 @@ def _cursor(values: list[Any]) -> str:
     return base64.urlsafe_b64encode(dumped(values).encode()).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str, length: int) -> list[Any]:
+def _read_cursor(cursor: str, order: Sequence[Any]) -> list[Any]:
     try:
         values = loaded(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode())
     except (binascii.Error, ValueError) as error:
         raise BadRequest(f"The cursor {cursor[:40]!r} is none of ours; take it from the answer before.") from error
-    fits = isinstance(values, list) and len(values) == length
-    if not fits or not all(isinstance(one, str) or (isinstance(one, int) and abs(one) < 2**53) for one in values):
+    fits = isinstance(values, list) and len(values) == len(order)
+    if not fits or not all(_may_stand_in(column, one) for column, one in zip(order, values, strict=True)):
         raise BadRequest(f"The cursor {cursor[:40]!r} belongs to another list.")
-    return values
+    return list(values)
+
+
+def _may_stand_in(column: Any, value: Any) -> bool:
+    """Tell whether a column can have a value; PostgreSQL refuses to compare others, and knows no NUL."""
+    if column.type.python_type is int:
+        return type(value) is int and abs(value) < 2**53
+    return isinstance(value, str) and "\0" not in value
