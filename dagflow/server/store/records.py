@@ -11,10 +11,10 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import Connection, Select, Table, and_, delete, func, insert, or_, select, update
 
-from dagflow.utilities.identities import new_id
 from dagflow.server.database.engine import Tx
 from dagflow.server.errors import BadRequest, NotFound
 from dagflow.server.text import dumped, loaded
+from dagflow.utilities.identities import new_id
 
 __all__ = ["Page", "add", "change", "fetch", "record", "remove", "with_documents"]
 
