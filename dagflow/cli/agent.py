@@ -258,5 +258,5 @@ def start_worker(
                 raise Failure(printable(str(error))) from error
         if kind not in (None, found):
             raise Failure(f"Pool {printable(pool)} is of type {found}, not {kind}. Leave --type out.")
-        more = {} if found == "kubernetes" else {"show_flow_logs": show_flow_logs}
+        more: dict[str, Any] = {} if found == "kubernetes" else {"show_flow_logs": show_flow_logs}
         _run(_class(KINDS[found]), key=None, api=None, log_level=None, pool=pool, **more, **options)
