@@ -1,8 +1,8 @@
 """
 Executing one of the server's flow runs in this process.
 
-The run is taken hold of, its flow loaded from the storage that it was registered with, and run. Whatever goes wrong on the
-way is the run's end, and its log says why.
+The run is taken hold of, its flow loaded from the storage that it was registered with, and run. Whatever goes wrong on
+the way is the run's end, and its log says why.
 """
 
 from __future__ import annotations

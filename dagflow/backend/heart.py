@@ -1,8 +1,9 @@
 """
 Signs of life of a run, and the look whether it is to be cancelled.
 
-The signs come from a small process of its own, so that a task that keeps the interpreter busy for minutes is not taken
-for dead; or from a thread; or from nobody. That process needs nothing but the standard library and ends with its parent.
+The signs come from a small process of its own, so that a task that keeps the interpreter busy for minutes is not
+taken for dead; or from a thread; or from nobody. That process needs nothing but the standard library, and ends with
+its parent.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from dagflow.configuration import config
 from dagflow.exceptions import ClientError, StaleTokenError
@@ -54,7 +55,7 @@ class Heart:
         self._thread = threading.Thread(target=self._work, name="dagflow-heart", daemon=True)
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Heart:
+    def __enter__(self) -> Self:
         if self._mode == "process":
             self._start_process()
         self._thread.start()

@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import deque
-from typing import Any
+from typing import Any, Self
 
 from dagflow.configuration import config
 from dagflow.exceptions import ClientError
@@ -51,7 +51,7 @@ class LogShipper(logging.Handler):
         self._warned = False
         self._thread = threading.Thread(target=self._work, name="dagflow-logs", daemon=True)
 
-    def __enter__(self) -> LogShipper:
+    def __enter__(self) -> Self:
         for name in (ROOT, *config.logging.extra_loggers):
             logging.getLogger(name).addHandler(self)
         self._thread.start()
@@ -90,7 +90,7 @@ class LogShipper(logging.Handler):
             text = record.exc_text or logging.Formatter().formatException(record.exc_info)  # type: ignore[arg-type]
             message = f"{message}\n{text}"
         if len(message) > LONGEST_LINE:
-            message = f"{message[:LONGEST_LINE - 100]}… ({len(message):,} characters, cut here)"
+            message = f"{message[: LONGEST_LINE - 100]}… ({len(message):,} characters, cut here)"
         return {
             "flow_run_id": self._flow_run_id,
             "task_run_id": getattr(record, "task_run_id", None) or context.get("task_run_id"),

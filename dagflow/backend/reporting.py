@@ -160,13 +160,14 @@ class BackendReporter:
 
     def settled(self, step: int, child: int | None, state: State) -> None:
         """Report a state in which a run ends or waits."""
-        task_id, task = self._steps[step]
+        task_id, _ = self._steps[step]
         index = -1 if child is None else child
         began = self._began.pop((step, index), None)
         if task_id is None or (task_id, index) in self._finished:
             return
         seconds = 0.0 if began is None else time.monotonic() - began
-        self._add(task_id, index, document_of(state), seconds, state._context and state._context.get("task_run_name"))
+        name = (state._context or {}).get("task_run_name")
+        self._add(task_id, index, document_of(state), seconds, name)
 
     def flow_state(self, state: State) -> State:
         """Report a state of the flow run, after all that came before it; it is recorded when this returns."""
@@ -402,5 +403,3 @@ def _is_kept(state: State) -> bool:
     if state._holder is not None and state._holder.location is not None:
         return True
     return not state.has_result() or state.carried() is None
-
-

@@ -149,7 +149,7 @@ def _read_one(flow: Flow, task: Task, name: str, state: State | None) -> str | N
         state.load_result(store)
     except Exception as error:
         return (
-            f"failed to retrieve the result of task {name!r} from {location!r} ({kind}): {error!r}. Restore the file, or "
-            "restart the run from that task."
+            f"failed to retrieve the result of task {name!r} from {location!r} ({kind}): {error!r}. Restore the file, "
+            "or restart the run from that task."
         )
     return None

@@ -1,8 +1,8 @@
 """
 Running a flow for a server: its states are recorded there, and it goes on from those that are.
 
-The engine is the same as everywhere. What is added is a reporter, which is told of every state; signs of life; the states
-and values that another process left; and an end for each way in which a run may have to stop.
+The engine is the same as everywhere. What is added is a reporter, which is told of every state; signs of life; the
+states and values that another process left; and an end for each way in which a run may have to stop.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class BackendFlowRunner(FlowRunner):
         """
         Run the flow; arguments are those of :class:`~dagflow.engine.flow_runner.FlowRunner`.
 
-        Explicit *state*, *task_states* and *parameters* win over what the server knows; its context wins over *context*.
+        Explicit *state*, *task_states* and *parameters* win over what the server knows; its context wins over
+        *context*.
         """
         begun = self._begin(dict(context or {}))
         run = begun["flow_run"]
@@ -129,7 +130,11 @@ class BackendFlowRunner(FlowRunner):
         try:
             with heart:
                 final = super().run(
-                    state=known, task_states={**states, **(task_states or {})}, parameters=values, context=keys, **options
+                    state=known,
+                    task_states={**states, **(task_states or {})},
+                    parameters=values,
+                    context=keys,
+                    **options,
                 )
                 reporter.close()
         except (KeyboardInterrupt, RunStopped):
@@ -297,4 +302,3 @@ def stopping_on_signals() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-

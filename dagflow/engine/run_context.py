@@ -250,10 +250,12 @@ class TaskRun(Layer):
     def id(self) -> str:
         """The id of the run: the same on every attempt, another one for each child."""
         known = self.scope.task_ids
-        if known is not None and self.slug in known:
+        if known is not None and self.slug is not None and self.slug in known:
             from dagflow.utilities.identities import task_run_id
 
-            return task_run_id(self.scope.flow_run_id, known[self.slug], -1 if self.map_index is None else self.map_index)
+            return task_run_id(
+                self.scope.flow_run_id, known[self.slug], -1 if self.map_index is None else self.map_index
+            )
         import hashlib
         import uuid
 

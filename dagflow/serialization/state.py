@@ -64,7 +64,7 @@ def serialize_state(state: State) -> dict[str, Any]:
 
 
 def _kept(state: State) -> Any:
-    """Return where the value is; that of a mapped state is made of its children's, and looking would fix it too early."""
+    """Return where the value is; that of a mapped state is made of its children's, and is not looked at."""
     from dagflow.engine.result import NoResult
     from dagflow.engine.state import Mapped
 

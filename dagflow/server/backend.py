@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextvars import ContextVar
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -12,12 +14,15 @@ from sqlalchemy import Connection
 from dagflow.server.clock import Clock, SystemClock, stamp
 from dagflow.server.database.engine import Bulk, Database, Tx
 from dagflow.server.settings import ServerSettings
-from dagflow.server.store import logs, states
+from dagflow.server.store import logs, requests, states
 from dagflow.server.store.schedules import Limits
 
 __all__ = ["Backend", "Broker"]
 
 T = TypeVar("T")
+
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The identity of the request that is being answered, if its sender gave it one."""
 
 STATES: Bulk[Any] = Bulk(states.set_many)
 LOGS: Bulk[Any] = Bulk(logs.add_logs)
@@ -111,9 +116,18 @@ class Backend:
         found: T = await asyncio.wrap_future(self.database.submit_read(do))
         return found
 
-    async def write(self, do: Callable[[Tx], T]) -> T:
-        """Do a write and return its outcome after the commit."""
-        outcome: T = await asyncio.wrap_future(self.database.submit(do))
+    async def write(self, do: Callable[[Tx], T], *, once: bool = True) -> T:
+        """
+        Do a write and return its outcome after the commit.
+
+        Args:
+            do: what to do.
+            once: whether a request that is sent again (its ``X-DAGFLOW-REQUEST-ID`` says so) is to have the first
+                outcome instead.
+        """
+        request_id = REQUEST_ID.get() if once else None
+        work = do if request_id is None else partial(requests.once, request_id, do)
+        outcome: T = await asyncio.wrap_future(self.database.submit(work))
         return outcome
 
     async def set_states(self, request: states.Request) -> dict[str, list[dict[str, Any]]]:

@@ -38,7 +38,8 @@ def decrypted(text: str, key: str) -> Any:
         return loaded(_cipher(key).decrypt(text.encode()).decode())
     except InvalidToken as error:
         raise Conflict(
-            "The secret was encrypted with another key than server.secrets_key is now. Set the old key, or the secret anew.",
+            "The secret was encrypted with another key than server.secrets_key is now. Set the old key, or the "
+            "secret anew.",
             code="SECRETS_UNREADABLE",
         ) from error
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["BadRequest", "Busy", "Conflict", "Forbidden", "Invalid", "NotFound", "Refusal", "TooLarge", "Unauthenticated"]
+__all__ = [
+    "BadRequest",
+    "Busy",
+    "Conflict",
+    "Forbidden",
+    "Invalid",
+    "NotFound",
+    "Refusal",
+    "TooLarge",
+    "Unauthenticated",
+]
 
 
 class Refusal(Exception):

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic_core import to_json
 
-from dagflow.server.backend import Backend
+from dagflow.server.backend import REQUEST_ID, Backend
 from dagflow.server.errors import BadRequest, Busy, Forbidden, NotFound, Refusal, TooLarge, Unauthenticated
 from dagflow.server.store import keys
 
@@ -37,7 +37,7 @@ _RUN_PATHS = re.compile(
 )
 """What a key of scope ``run`` may write: what agents and running flows need."""
 
-_SECRET_PATHS = re.compile(r"^/api/secrets/[^/]+$")
+_SECRET_PATHS = re.compile(r"^/api/secrets/.+$")
 KEY_NOTED_SECONDS = 60.0
 
 
@@ -66,7 +66,11 @@ class Guard:
         except Refusal as refusal:
             await _refuse(send, refusal, close=True)
             return
-        await self.app(scope, _replayed(body, receive), send)
+        token = REQUEST_ID.set(_request_id(scope))
+        try:
+            await self.app(scope, _replayed(body, receive), send)
+        finally:
+            REQUEST_ID.reset(token)
 
     async def _admit(self, scope: Scope, receive: Receive) -> bytes:
         headers = {name.lower(): value for name, value in scope["headers"]}
@@ -152,6 +156,17 @@ class Guard:
         return _unpacked(body, most)
 
 
+def _request_id(scope: Scope) -> str | None:
+    """Return the identity that the sender gave a request which changes something; with the path, for safety."""
+    if scope["method"] in READS:
+        return None
+    given = next((value for name, value in scope["headers"] if name.lower() == b"x-dagflow-request-id"), None)
+    if given is None or not 8 <= len(given) <= 40:
+        return None
+    path = zlib.crc32(f"{scope['method']} {scope['path']}".encode())
+    return f"{given.decode('latin-1')}-{path:08x}"
+
+
 def _needed_scope(method: str, path: str) -> str:
     if path.startswith("/api/keys"):
         return "admin"
@@ -165,9 +180,15 @@ def _needed_scope(method: str, path: str) -> str:
 def _checked_path(scope: Scope) -> str:
     path: str = scope["path"]
     raw = scope.get("raw_path") or b""
-    if "\0" in path or b"%00" in scope.get("query_string", b"") or "//" in path or "/../" in path or path.endswith("/.."):
+    if (
+        "\0" in path
+        or b"%00" in scope.get("query_string", b"")
+        or "//" in path
+        or "/../" in path
+        or path.endswith("/..")
+    ):
         raise NotFound("There is nothing under this path.")
-    if b"%2e%2e" in raw.lower() or b"%2f" in raw.lower() and path.count("/") > 8:
+    if b"%2e" in raw.lower():
         raise NotFound("There is nothing under this path.")
     return path
 

@@ -135,8 +135,8 @@ def single_holder(path: str) -> Iterator[None]:
         except OSError as error:
             holder = os.read(descriptor, 200).decode(errors="replace").strip() or "another process"
             raise PrefectException(
-                f"The database {path} is in use by {holder}. One server at a time can have a SQLite database; stop that "
-                "one, or give this one another with --database-url."
+                f"The database {path} is in use by {holder}. One server at a time can have a SQLite database; stop "
+                "that one, or give this one another with --database-url."
             ) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()} ({sys.argv[0]})".encode(), 0)

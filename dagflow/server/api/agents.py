@@ -9,13 +9,14 @@ from fastapi import Query
 from pydantic import Field
 
 from dagflow.server.api.answers import Answer, Body, Here, Paged, router
-from dagflow.server.backend import Backend
+from dagflow.server.backend import REQUEST_ID, Backend
 from dagflow.server.clock import at
 from dagflow.server.database import tables
+from dagflow.server.database.engine import Tx
 from dagflow.server.errors import NotFound
 from dagflow.server.orchestration.kinds import FINISHED
 from dagflow.server.store import agents as store
-from dagflow.server.store import claims, records
+from dagflow.server.store import claims, records, requests
 
 agents = router("/agents", "agents")
 configs = router("/agent_configs", "agents")
@@ -95,7 +96,7 @@ async def delete(id: str, here: Here) -> Answer:
 @agents.post("/{id}/heartbeat")
 async def heartbeat(id: str, body: Beat, here: Here) -> Answer:
     """Note that an agent lives; the answer names those of its runs that are to stop, and those that have ended."""
-    await here.write(lambda tx: store.beat(tx, id))
+    await here.write(lambda tx: store.beat(tx, id), once=False)
     runs = tables.flow_run
 
     def find(connection: Any) -> dict[str, str]:
@@ -117,20 +118,32 @@ async def claim(id: str, body: Claim, here: Here) -> Answer:
     asking = claims.Asking(id, tuple(body.labels), body.limit, body.pool, tuple(body.queues), tuple(body.flow_ids))
     loop = asyncio.get_running_loop()
     end = loop.time() + body.wait_seconds
-    known = await here.write(lambda tx: claims.note_query(tx, id))
+    request_id = REQUEST_ID.get()
+    known = await here.write(lambda tx: claims.note_query(tx, id), once=False)
     if not known:
         raise NotFound.of("agent", id)
     event = here.broker.wait_for_work()
     try:
         while True:
             event.clear()
-            runs = await here.write(lambda tx: claims.claim(tx, asking))
+            runs = await here.write(lambda tx: _claimed(tx, asking, request_id), once=False)
             left = end - loop.time()
             if runs or left <= 0 or here.stopping:
                 return Answer({"runs": runs})
             await _news(here, event, left)
     finally:
         here.broker.forget(event)
+
+
+def _claimed(tx: Tx, asking: claims.Asking, request_id: str | None) -> list[dict[str, Any]]:
+    """Take runs; who asks again because the answer was lost gets those it was given."""
+    given: list[dict[str, Any]] | None = requests.answer_to(tx, request_id)
+    if given is not None:
+        return given
+    runs = claims.claim(tx, asking)
+    if runs:
+        requests.keep(tx, request_id, runs)
+    return runs
 
 
 async def _news(here: Backend, event: asyncio.Event, left: float) -> None:

@@ -94,7 +94,9 @@ async def _events(request: Request, here: Backend, run_id: str | None, place: li
 
 def _news(connection: Connection, run_id: str | None, place: list[int]) -> list[tuple[str, int, dict[str, Any]]]:
     """Return what came after *place*: of each kind in the order in which it was written."""
-    found = [("flow_run_state", row.seq, _state(row, "flow_run_id")) for row in _flow_states(connection, run_id, place[0])]
+    found = [
+        ("flow_run_state", row.seq, _state(row, "flow_run_id")) for row in _flow_states(connection, run_id, place[0])
+    ]
     if run_id is not None:
         statement = (
             select(_TASK, tables.task.c.slug.label("task_slug"), _RUN.c.map_index)
@@ -104,7 +106,11 @@ def _news(connection: Connection, run_id: str | None, place: list[int]) -> list[
         )
         rows = connection.execute(statement.order_by(_TASK.c.seq).limit(MOST_EVENTS)).all()
         found += [
-            ("task_run_state", row.seq, _state(row, "task_run_id") | {"task_slug": row.task_slug, "map_index": row.map_index})
+            (
+                "task_run_state",
+                row.seq,
+                _state(row, "task_run_id") | {"task_slug": row.task_slug, "map_index": row.map_index},
+            )
             for row in rows
         ]
         lines = select(_LOG).where(_LOG.c.flow_run_id == run_id, _LOG.c.seq > place[2])

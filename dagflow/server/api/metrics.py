@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import Response
 from sqlalchemy import Connection, func, select
 
@@ -40,7 +42,7 @@ _HELP = {
 }
 
 
-def _figures(connection: Connection, now: str) -> dict[str, object]:
+def _figures(connection: Connection, now: str) -> dict[str, Any]:
     from dagflow.server.clock import shifted
     from dagflow.server.orchestration.kinds import READY
 
@@ -55,7 +57,7 @@ def _figures(connection: Connection, now: str) -> dict[str, object]:
         "deliveries_waiting": select(func.count()).where(tables.delivery.c.status == "waiting"),
     }
     return {
-        "states": {state: number for state, number in connection.execute(open_runs)},
+        "states": {row[0]: row[1] for row in connection.execute(open_runs)},
         "oldest_ready_seconds": at(now) - at(first) if first else 0.0,
         **{name: connection.execute(statement).scalar_one() for name, statement in counts.items()},
     }

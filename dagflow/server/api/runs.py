@@ -164,7 +164,9 @@ async def states(id: str, here: Here) -> Answer:
     return Answer({"items": await here.read(lambda connection: flow_runs.list_states(connection, id)), "cursor": None})
 
 
-@runs.post("/{id}/states", openapi_extra={"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}})
+@runs.post(
+    "/{id}/states", openapi_extra={"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}}
+)
 async def set_state(id: str, request: Request, here: Here, who: Who) -> Answer:
     """Set the state of a flow run."""
     return await states_of_flow_run(request, id, here, who)
@@ -183,6 +185,8 @@ async def task_runs_of(
     cursor: Annotated[str | None, Query(max_length=500)] = None,
 ) -> Answer:
     """Return the task runs of a flow run, by slug and index."""
+    if not await here.read(lambda connection: task_runs.are_made(connection, id)):
+        await here.write(lambda tx: task_runs.make(tx, id), once=False)
     wanted = {"flow_run_id": id, "task_slug": task_slug, "map_index": map_index}
     return Answer(
         await here.read(
@@ -332,9 +336,7 @@ async def list_task_runs(
 ) -> Answer:
     """Return task runs."""
     wanted = {"flow_run_id": flow_run_id, "task_id": task_id, "name": name}
-    return Answer(
-        await here.read(lambda connection: task_runs.list_task_runs(connection, page, wanted, states=state))
-    )
+    return Answer(await here.read(lambda connection: task_runs.list_task_runs(connection, page, wanted, states=state)))
 
 
 @task_routes.get("/cached")
@@ -349,9 +351,7 @@ async def cached(
     if task_id is None and cache_key is None:
         raise BadRequest("Say task_id, or cache_key.")
     after = moment(created_after, "created_after")
-    items = await here.read(
-        lambda connection: task_runs.cached_states(connection, task_id, cache_key, after, limit)
-    )
+    items = await here.read(lambda connection: task_runs.cached_states(connection, task_id, cache_key, after, limit))
     return Answer({"items": items, "cursor": None})
 
 

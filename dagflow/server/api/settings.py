@@ -125,9 +125,7 @@ async def put_deployment(body: NewDeployment, here: Here) -> Answer:
     """Make a deployment, or let the one of that name have these settings."""
     values = given(body)
     group, name = values.pop("flow_group_id"), values.pop("name")
-    return Answer(
-        await here.write(lambda tx: deployment_store.put_deployment(tx, group, name, values, here.limits))
-    )
+    return Answer(await here.write(lambda tx: deployment_store.put_deployment(tx, group, name, values, here.limits)))
 
 
 @deployments.get("/{id}")

@@ -6,12 +6,12 @@ from typing import Any
 
 from fastapi import Request
 
-from dagflow.utilities.identities import new_id, task_run_id
 from dagflow.server.api.answers import Answer, Here, Who, router
 from dagflow.server.errors import Conflict, Invalid, NotFound, Refusal, TooLarge
 from dagflow.server.orchestration.rules import Wanted, moment
 from dagflow.server.store.states import Request as StatesRequest
 from dagflow.server.text import dumped
+from dagflow.utilities.identities import new_id, task_run_id
 
 __all__ = ["states_of_flow_run", "states_of_task_run"]
 

@@ -76,7 +76,7 @@ async def set_limit(body: NewLimit, here: Here) -> Answer:
     return Answer({"id": await here.write(lambda tx: limits_store.set_limit(tx, body.kind, body.name, body.limit))})
 
 
-@limits.get("/{kind}/{name}")
+@limits.get("/{kind}/{name:path}")
 async def get_limit(kind: str, name: str, here: Here) -> Answer:
     """Return a limit with who holds its slots."""
     return Answer(await here.read(lambda connection: limits_store.get_limit(connection, kind, name)))
@@ -99,7 +99,7 @@ async def list_keys(here: Here) -> Answer:
     return Answer({"items": await here.read(store.list_keys), "cursor": None})
 
 
-@kv.get("/{key}")
+@kv.get("/{key:path}")
 async def get_value(key: str, here: Here) -> Answer:
     """Return the value kept under a key."""
     return Answer({"key": key, "value": await here.read(lambda connection: store.get_value(connection, key))})
@@ -111,7 +111,7 @@ async def set_value(body: Pair, here: Here) -> Answer:
     return Answer({"id": await here.write(lambda tx: store.set_value(tx, body.key, body.value))})
 
 
-@kv.delete("/{key}")
+@kv.delete("/{key:path}")
 async def delete_key(key: str, here: Here) -> Answer:
     """Delete a key."""
     await here.write(lambda tx: store.delete_named(tx, "key", key))
@@ -127,7 +127,7 @@ async def list_secrets(here: Here) -> Answer:
     return Answer({"items": await here.read(store.list_secrets), "cursor": None})
 
 
-@secrets.get("/{name}")
+@secrets.get("/{name:path}")
 async def get_secret(name: str, here: Here) -> Answer:
     """Return the value of a secret."""
     text = await here.read(lambda connection: store.get_secret(connection, name))
@@ -141,7 +141,7 @@ async def set_secret(body: NewSecret, here: Here) -> Answer:
     return Answer({"id": await here.write(lambda tx: store.set_secret(tx, body.name, text))})
 
 
-@secrets.delete("/{name}")
+@secrets.delete("/{name:path}")
 async def delete_secret(name: str, here: Here) -> Answer:
     """Delete a secret."""
     await here.write(lambda tx: store.delete_named(tx, "secret", name))
@@ -184,7 +184,11 @@ async def delete_artifact(id: str, here: Here) -> Answer:
 
 # --- logs ------------------------------------------------------------------------------------------------------
 
-_LINES = {"type": "object", "properties": {"logs": {"type": "array", "items": {"type": "object"}}}, "required": ["logs"]}
+_LINES = {
+    "type": "object",
+    "properties": {"logs": {"type": "array", "items": {"type": "object"}}},
+    "required": ["logs"],
+}
 
 
 @logs.post("", openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": _LINES}}}})
@@ -198,9 +202,7 @@ async def write_logs(request: Request, here: Here) -> Answer:
 
 
 @logs.get("")
-async def find_logs(
-    here: Here, flow_run_id: str, limit: Annotated[int, Query(ge=1, le=1000)] = 1000
-) -> Answer:
+async def find_logs(here: Here, flow_run_id: str, limit: Annotated[int, Query(ge=1, le=1000)] = 1000) -> Answer:
     """Return log lines of a flow run."""
     from dagflow.server.store.logs import list_logs
 

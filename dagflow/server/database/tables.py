@@ -8,6 +8,8 @@ beside them.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -32,7 +34,7 @@ SERIAL = BigInteger().with_variant(Integer, "sqlite")
 """A number that the database counts up."""
 
 
-def _base() -> list[Column[str]]:
+def _base() -> list[Column[Any]]:
     return [
         Column("id", String(36), primary_key=True),
         Column("created", String(27), nullable=False),
@@ -40,11 +42,11 @@ def _base() -> list[Column[str]]:
     ]
 
 
-def _link(name: str, target: str, *, nullable: bool = False, index: bool = True) -> Column[str]:
+def _link(name: str, target: str, *, nullable: bool = False, index: bool = True) -> Column[Any]:
     return Column(name, String(36), ForeignKey(f"{target}.id", ondelete="CASCADE"), nullable=nullable, index=index)
 
 
-def _current_state() -> list[Column[str]]:
+def _current_state() -> list[Column[Any]]:
     return [
         Column("version", Integer, nullable=False, default=0),
         Column("state", String(32), nullable=False),
@@ -422,3 +424,12 @@ lease = Table(
     Column("expires", String(27), nullable=False),
 )
 """Which of several servers runs a service."""
+
+request = Table(
+    "request",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("created", String(27), nullable=False, index=True),
+    Column("answer", Text, nullable=False),
+)
+"""What was answered to a request, so that the same one, sent again, has the same answer and acts once."""

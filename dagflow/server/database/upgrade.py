@@ -47,8 +47,8 @@ def upgrade(engine: Engine, url: str) -> list[str]:
         known = {one.revision for one in script.walk_revisions()}
         if current is not None and current not in known:
             raise PrefectException(
-                f"The database has the schema {current}, which this version of dagflow does not know; it knows up to {head}. "
-                "It was written by a later version: install that one, or start with another database."
+                f"The database has the schema {current}, which this version of dagflow does not know; it knows up to "
+                f"{head}. It was written by a later version: install that one, or start with another database."
             )
         if current is not None and url.startswith("sqlite"):
             copy = backup(path_of(url), f"{path_of(url)}.before-{head}-{time.strftime('%Y%m%d-%H%M%S')}")
@@ -114,4 +114,3 @@ def backup(path: str, target: str) -> str:
         source.close()
         copy.close()
     return target
-

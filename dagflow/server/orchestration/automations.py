@@ -13,7 +13,7 @@ from typing import Any
 from dagflow.server.errors import Invalid
 from dagflow.server.orchestration.kinds import base_kinds, expanded
 
-__all__ = ["ACTIONS", "TRIGGERS", "check_actions", "check_trigger", "fires", "filled"]
+__all__ = ["ACTIONS", "TRIGGERS", "check_actions", "check_trigger", "filled", "fires"]
 
 TRIGGERS = ("state", "not_running", "not_finished", "agents")
 ACTIONS = {

@@ -21,7 +21,9 @@ __all__ = [
 ]
 
 _CLASSES: dict[str, type[states.State]] = {
-    name: getattr(states, name) for name in states.__all__ if name != "State" and isinstance(getattr(states, name), type)
+    name: getattr(states, name)
+    for name in states.__all__
+    if name != "State" and isinstance(getattr(states, name), type)
 }
 
 KINDS = frozenset(_CLASSES)

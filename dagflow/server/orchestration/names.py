@@ -12,7 +12,7 @@ deft eager earnest early easy fair fleet fond frank fresh gentle glad golden gra
 jolly keen kind lively loyal lucid lucky mellow merry mild misty modest nimble noble patient placid plucky polite proud
 quick quiet rapid ready rosy royal rustic sage serene sharp silent silver sincere smart snowy solid spry steady sunny
 swift tidy tranquil trusty upbeat vivid warm wise witty young zesty
-""".split()
+""".split()  # noqa: SIM905  a list would be a page
 
 _BEINGS = """
 alpaca ant badger bat beaver bee bison bittern boar bream buzzard camel carp cicada civet cobra condor coot cormorant
@@ -22,7 +22,7 @@ kestrel kite kiwi koala lapwing lark lemur linnet llama lobster loon lynx magpie
 newt ocelot okapi orca osprey otter owl panda perch petrel pika pike pipit plover puffin quail raven redstart robin
 rook ruff salmon seal shrew shrike skua snipe sparrow squid starling stoat stork swallow swan swift tapir tern thrush
 tiger toad trout turtle vole wagtail walrus weasel whale wolf wombat wren yak zebra
-""".split()
+""".split()  # noqa: SIM905
 
 
 def run_name() -> str:

@@ -127,7 +127,9 @@ def task_run_verdict(run: TaskRunNow, flow_run: FlowRunNow, wanted: Wanted) -> R
 def _of_any(run: FlowRunNow | TaskRunNow, wanted: Wanted, token: int) -> Refused | None:
     kind = wanted.kind
     if kind not in KINDS:
-        return Refused("INVALID", f"State update failed: there is no state {kind!r}; there are {', '.join(sorted(KINDS))}.")
+        return Refused(
+            "INVALID", f"State update failed: there is no state {kind!r}; there are {', '.join(sorted(KINDS))}."
+        )
     if len(wanted.text) > MOST_STATE_BYTES:
         return Refused(
             "TOO_LARGE",
@@ -137,13 +139,15 @@ def _of_any(run: FlowRunNow | TaskRunNow, wanted: Wanted, token: int) -> Refused
     if wanted.token is not None and wanted.token != token:
         return Refused(
             "STALE_TOKEN",
-            f"State update failed: the run is in other hands by now (token {wanted.token} was given, {token} is current).",
+            f"State update failed: the run is in other hands by now: token {wanted.token} was given, {token} is "
+            "current.",
             {"run_token": token},
         )
     if kind == "Running" and run.state in FINISHED and run.state != "Looped":
         return Refused(
             "REFUSED",
-            f"State update failed: the run has finished as {run.state}; it must be Scheduled or Pending before it runs again.",
+            f"State update failed: the run has finished as {run.state}; it must be Scheduled or Pending before it "
+            "runs again.",
             {"state": run.state, "version": run.version},
         )
     return None
@@ -156,7 +160,8 @@ def _asks_for_version(run: FlowRunNow, wanted: Wanted) -> bool:
 def _version_conflict(run: FlowRunNow | TaskRunNow, version: int) -> Refused:
     return Refused(
         "VERSION_LOCKING_ERROR",
-        f"State update failed: version {version} was given, and the run is at version {run.version} in state {run.state}.",
+        f"State update failed: version {version} was given, and the run is at version {run.version} in state "
+        f"{run.state}.",
         {"version": run.version, "state": run.state},
     )
 

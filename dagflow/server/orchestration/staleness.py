@@ -11,7 +11,9 @@ def is_lost(now: float, seen: float, server_start: float, lost_after: float) -> 
 
     While the server was away nobody could be heard, so it waits one full time after its start.
 
-    >>> is_lost(now=100, seen=50, server_start=0, lost_after=40), is_lost(now=100, seen=50, server_start=90, lost_after=40)
-    (True, False)
+    >>> is_lost(now=100, seen=50, server_start=0, lost_after=40)
+    True
+    >>> is_lost(now=100, seen=50, server_start=90, lost_after=40)
+    False
     """
     return now - max(seen, server_start) >= lost_after

@@ -1,8 +1,8 @@
 """
 What an automation does: each kind of action is one function of the backend, the action and the event.
 
-Addresses are those that a user named, so they are looked at when the connection is made: private ones are refused unless
-the server's settings allow them.
+Addresses are those that a user named, so they are looked at when the connection is made: private ones are refused
+unless the server's settings allow them.
 """
 
 from __future__ import annotations
@@ -71,7 +71,10 @@ def _webhook(backend: Backend, action: dict[str, Any], event: dict[str, Any]) ->
 
 
 def _chat(backend: Backend, action: dict[str, Any], event: dict[str, Any]) -> str:
-    text = action.get("text") or f"{event.get('flow_run_name') or event['event_name']}: {event.get('message') or event.get('state')}"
+    text = (
+        action.get("text")
+        or f"{event.get('flow_run_name') or event['event_name']}: {event.get('message') or event.get('state')}"
+    )
     return _post(backend, action["url"], {"text": text}, {})
 
 

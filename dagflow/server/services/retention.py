@@ -9,6 +9,7 @@ from dagflow.server.clock import shifted
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
 from dagflow.server.orchestration.kinds import FINISHED
+from dagflow.server.store import requests
 
 __all__ = ["run"]
 
@@ -19,8 +20,9 @@ _RUN, _LOG = tables.flow_run, tables.log
 
 
 def run(backend: Backend) -> None:
-    """Delete finished runs, and log lines, that are older than the settings say; without settings nothing."""
+    """Delete finished runs and log lines that are older than the settings say, and answers that nobody waits for."""
     settings = backend.settings
+    backend.database.write(requests.forget_old)
     if settings.keep_finished_days is not None:
         limit = shifted(backend.now, -86_400 * settings.keep_finished_days)
         while backend.database.write(lambda tx: _delete_runs(tx, limit)):

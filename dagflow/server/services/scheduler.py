@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -25,7 +26,7 @@ def run(backend: Backend) -> None:
     database, limits = backend.database, backend.limits
     covered_until = stamp(backend.clock.now() + limits.ahead)
     flows = database.read(lambda connection: _needing(connection, limits.count, covered_until))
-    waiting = [(flow, database.submit(lambda tx, flow=flow: _plan(tx, flow, limits))) for flow in flows]
+    waiting = [(flow, database.submit(partial(_plan, flow, limits))) for flow in flows]
     for flow_id, future in waiting:
         try:
             future.result()
@@ -33,10 +34,14 @@ def run(backend: Backend) -> None:
             # One flow's bad schedule must not stop the others; the reason is shown with its group.
             text = error.message if isinstance(error, Refusal) else f"{type(error).__name__}: {error}"
             get_logger("server").warning("The schedule of flow %s could not be followed: %s", flow_id, text)
-            database.submit(lambda tx, flow=flow_id, text=text: schedules.note_problem(tx, flow, text))
+            database.submit(partial(_note, flow_id, text))
 
 
-def _plan(tx: Tx, flow_id: str, limits: schedules.Limits) -> None:
+def _note(flow_id: str, problem: str, tx: Tx) -> None:
+    schedules.note_problem(tx, flow_id, problem)
+
+
+def _plan(flow_id: str, limits: schedules.Limits, tx: Tx) -> None:
     schedules.make_planned_runs(tx, flow_id, limits)
 
 
@@ -55,11 +60,12 @@ def _needing(connection: Connection, count: int, covered_until: str) -> list[str
             .where(tables.deployment.c.schedule.is_not(None))
         ).scalars()
     )
-    return [
-        flow
-        for flow in schedules.scheduled_flows(connection)
-        if flow in deployed or not _has_enough(*ahead.get(flow, (0, "")), count, covered_until)
-    ]
+    needing = []
+    for flow in schedules.scheduled_flows(connection):
+        number, last = ahead.get(flow, (0, ""))
+        if flow in deployed or not _has_enough(number, last, count, covered_until):
+            needing.append(flow)
+    return needing
 
 
 def _has_enough(number: int, last: str, count: int, covered_until: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -40,12 +41,13 @@ def _deal_with_lost(backend: Backend) -> None:
         if not settings["heartbeat_enabled"] or not is_lost(now, seen, backend.started, lost_after):
             continue
         reason = f"No heartbeat was seen for {now - max(seen, backend.started):.0f} s: its process is taken for lost."
-        state = backend.database.write(
-            lambda tx, row=row, reason=reason: holds.lose(
-                tx, row.id, row.run_token, reason, backend.settings.resurrection_attempt_limit
-            )
-        )
+        limit = backend.settings.resurrection_attempt_limit
+        state = backend.database.write(partial(_lose, row, reason, limit))
         get_logger("server").warning("Flow run %s: %s It is %s now.", row.id, reason, state)
+
+
+def _lose(row: Any, reason: str, limit: int, tx: Tx) -> str:
+    return holds.lose(tx, row.id, row.run_token, reason, limit)
 
 
 def _held(connection: Connection) -> list[Any]:
@@ -58,7 +60,9 @@ def _held(connection: Connection) -> list[Any]:
 def _mark_late(backend: Backend) -> None:
     limit = shifted(backend.now, -backend.settings.late_after)
     late = (_RUN.c.state == "Scheduled", _RUN.c.state_start_time < limit, _RUN.c.late.is_(False))
-    found = backend.database.read(lambda connection: connection.execute(select(_RUN.c.id).where(*late).limit(1)).first())
+    found = backend.database.read(
+        lambda connection: connection.execute(select(_RUN.c.id).where(*late).limit(1)).first()
+    )
     if found is not None:
         backend.database.write(lambda tx: tx.execute(update(_RUN).where(*late).values(late=True)).rowcount)
 

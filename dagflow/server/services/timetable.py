@@ -1,8 +1,8 @@
 """
 When each service runs.
 
-A service is a plain function of the backend; one pass is one call, so tests need no waiting. An error ends a pass, never
-the service. With several servers on one PostgreSQL each service holds a lease, and only the holder runs it.
+A service is a plain function of the backend; one pass is one call, so tests need no waiting. An error ends a pass,
+never the service. With several servers on one PostgreSQL each service holds a lease, and only the holder runs it.
 """
 
 from __future__ import annotations
@@ -84,7 +84,10 @@ class Services:
         took = time.monotonic() - began
         if took > service.interval:
             get_logger("server").warning(
-                "Service %s took %.1f s, longer than the %.1f s between its turns.", service.name, took, service.interval
+                "Service %s took %.1f s, longer than the %.1f s between its turns.",
+                service.name,
+                took,
+                service.interval,
             )
 
     def _has_lease(self, service: Service) -> bool:

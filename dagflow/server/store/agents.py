@@ -6,13 +6,13 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from dagflow.utilities.identities import new_id
 from dagflow.server.clock import at, shifted
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
 from dagflow.server.errors import NotFound
 from dagflow.server.store import records
 from dagflow.server.store.records import Page
+from dagflow.utilities.identities import new_id
 
 __all__ = ["agents_like", "beat", "list_agents", "register"]
 

@@ -25,7 +25,9 @@ def archive(tx: Tx, flow_id: str) -> dict[str, Any]:
     flow = records.fetch(tx.connection, _FLOW, flow_id)
     records.change(tx, _FLOW, flow_id, archived=True)
     deleted = delete_planned_runs(tx, _RUN.c.flow_id == flow_id)
-    waiting = tx.execute(select(_RUN.c.id).where(_RUN.c.flow_id == flow_id, _RUN.c.state == "Scheduled")).scalars().all()
+    waiting = (
+        tx.execute(select(_RUN.c.id).where(_RUN.c.flow_id == flow_id, _RUN.c.state == "Scheduled")).scalars().all()
+    )
     batch = Batch(tx, actor="archive")
     batch.read_flow_runs(waiting)
     message = f"Version {flow['version']} of flow {flow['name']!r} was archived."

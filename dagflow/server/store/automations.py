@@ -13,7 +13,14 @@ from dagflow.server.orchestration.automations import check_actions, check_trigge
 from dagflow.server.store import records
 from dagflow.server.text import loaded
 
-__all__ = ["change_automation", "create_automation", "list_automations", "list_deliveries", "list_messages", "queue_for"]
+__all__ = [
+    "change_automation",
+    "create_automation",
+    "list_automations",
+    "list_deliveries",
+    "list_messages",
+    "queue_for",
+]
 
 _AUTOMATION, _DELIVERY, _MESSAGE = tables.automation, tables.delivery, tables.message
 
@@ -111,4 +118,3 @@ def due(connection: Connection, now: str) -> list[dict[str, Any]]:
 def add_message(tx: Tx, title: str, text: str) -> None:
     """Leave a message for people."""
     records.add(tx, _MESSAGE, title=title, text=text, read=False)
-

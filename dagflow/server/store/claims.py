@@ -51,7 +51,7 @@ def matches(run_labels: Iterable[str], agent_labels: Iterable[str]) -> bool:
 def claim(tx: Tx, asking: Asking) -> list[dict[str, Any]]:
     """Take due runs for an agent: write that they are submitted, and give each a new token."""
     batch = Batch(tx, actor=f"agent {asking.agent_id}")
-    taken = []
+    taken: list[tuple[str, bool]] = []
     room = _Room(tx)
     for row in _candidates(tx, asking):
         if len(taken) == asking.limit:
@@ -136,7 +136,7 @@ class _Room:
         self.tx = tx
         limits = tables.concurrency_limit
         rows = tx.execute(select(limits.c.name, limits.c.limit).where(limits.c.kind == "flow_label"))
-        self.limits = {name: limit for name, limit in rows}
+        self.limits: dict[str, int] = {row.name: row.limit for row in rows}
         self.used: dict[str, int] = {}
         self.pools: dict[str, Any] = {}
         if self.limits:
@@ -169,7 +169,7 @@ class _Room:
             return {}, {}
         limits: dict[str | None, int | None] = {None: 0 if row.paused else row.limit}
         queues = select(_QUEUE.c.name, _QUEUE.c.limit).where(_QUEUE.c.work_pool_id == row.id)
-        limits.update({name: limit for name, limit in self.tx.execute(queues)})
+        limits.update({one.name: one.limit for one in self.tx.execute(queues)})
         used: dict[str | None, int] = {}
         running = select(_RUN.c.queue, func.count()).where(_RUN.c.pool == pool, _RUN.c.state.in_(HELD))
         for queue, number in self.tx.execute(running.group_by(_RUN.c.queue)):

@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from dagflow.exceptions import near_match
-from dagflow.utilities.identities import new_id
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
 from dagflow.server.errors import Conflict, Invalid, NotFound
@@ -19,6 +18,7 @@ from dagflow.server.orchestration.upcoming import PlannedRun
 from dagflow.server.store import groups, records
 from dagflow.server.store.states import state_document
 from dagflow.server.text import dumped
+from dagflow.utilities.identities import new_id
 
 __all__ = ["WantedRun", "create_flow_run", "create_planned"]
 
@@ -307,4 +307,3 @@ def create_planned(tx: Tx, flow_id: str, deployment_id: str | None, plan: Iterab
 def _planned_parameters(setting: _Setting, defaults: dict[str, Any]) -> dict[str, Any]:
     known = {one["name"] for one in setting.flow["parameters"] or []}
     return _parameters(setting, {name: value for name, value in defaults.items() if name in known})
-

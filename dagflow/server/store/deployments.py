@@ -112,8 +112,8 @@ def put_deployment(
     values = {name: values[name] for name in FIELDS if name in values}
     _check(tx, group, values)
     if row is None:
-        defaults = {"parameters": {}, "tags": [], "overlap_policy": "allow", "is_schedule_active": True}
-        id = records.add(tx, _DEPLOYMENT, flow_group_id=group["id"], name=name, **defaults | values)
+        defaults: dict[str, Any] = {"parameters": {}, "tags": [], "overlap_policy": "allow", "is_schedule_active": True}
+        id = records.add(tx, _DEPLOYMENT, flow_group_id=group["id"], name=name, **{**defaults, **values})
         changed = sorted(values)
     else:
         id = row.id
@@ -137,7 +137,9 @@ def change_deployment(tx: Tx, id: str, changes: dict[str, Any], limits: schedule
 
 def _change_group(tx: Tx, deployment: dict[str, Any], changes: dict[str, Any], limits: schedules.Limits) -> None:
     group_id = deployment["id"]
-    plain = {name: changes[name] for name in ("description", "labels", "run_config", "tags") if name in changes}
+    plain: dict[str, Any] = {
+        name: changes[name] for name in ("description", "labels", "run_config", "tags") if name in changes
+    }
     if "parameters" in changes:
         plain["default_parameters"] = changes["parameters"] or {}
     if plain:

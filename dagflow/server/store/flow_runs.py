@@ -125,7 +125,9 @@ def search(connection: Connection, text: str, limit: int = 20) -> list[dict[str,
     ):
         by_name = func.lower(name).contains(text.lower(), autoescape=True)
         condition = or_(table.c.id == text, by_name) if kind != "task_run" else table.c.id == text
-        statement = select(table.c.id, name.label("name")).where(condition).order_by(table.c.created.desc()).limit(limit)
+        statement = (
+            select(table.c.id, name.label("name")).where(condition).order_by(table.c.created.desc()).limit(limit)
+        )
         if kind == "flow":
             statement = statement.where(_FLOW.c.archived.is_(False))
         found += [{"kind": kind, "id": row.id, "name": row.name} for row in connection.execute(statement)]

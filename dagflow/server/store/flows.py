@@ -11,6 +11,7 @@ from dagflow.server.database.engine import Tx
 from dagflow.server.errors import NotFound
 from dagflow.server.store import records
 from dagflow.server.store.records import Page
+from dagflow.server.text import loaded
 
 __all__ = ["delete_flow", "get_flow", "get_task", "list_edges", "list_flows", "list_tasks", "tasks_of_flow"]
 
@@ -35,7 +36,7 @@ def _select(*columns: Any) -> Select[Any]:
 def _record(row: Any) -> dict[str, Any]:
     flow = records.record(row)
     labels = flow.pop("flow_group_labels")
-    flow["flow_group_labels"] = None if labels is None else records.loaded(labels)
+    flow["flow_group_labels"] = None if labels is None else loaded(labels)
     return flow
 
 

@@ -75,7 +75,7 @@ def change_settings(tx: Tx, id: str, changes: dict[str, Any]) -> dict[str, Any]:
     unknown = changes.keys() - DEFAULT_SETTINGS.keys()
     if unknown:
         raise Invalid(f"A flow group has no setting {sorted(unknown)[0]!r}; it has {', '.join(DEFAULT_SETTINGS)}.")
-    settings = group["settings"] | changes
+    settings: dict[str, Any] = group["settings"] | changes
     if settings["overlap_policy"] not in OVERLAP_POLICIES:
         raise Invalid(f"overlap_policy is one of {', '.join(OVERLAP_POLICIES)}, found {settings['overlap_policy']!r}.")
     records.change(tx, _GROUP, group["id"], settings=settings)
@@ -93,4 +93,3 @@ def move_group(tx: Tx, id: str, project_id: str) -> None:
 def delete_group(tx: Tx, id: str) -> None:
     """Delete a group with its versions and all their runs."""
     records.remove(tx, _GROUP, get_group(tx.connection, id)["id"])
-

@@ -20,7 +20,7 @@ from dagflow.server.store import groups, logs, records
 from dagflow.server.store.states import Batch, make_task_runs, state_document, wanted_state
 from dagflow.server.text import loaded
 
-__all__ = ["begin", "beat", "lose", "release"]
+__all__ = ["beat", "begin", "lose", "release"]
 
 _RUN, _TASK_RUN, _TASK, _FLOW, _GROUP = tables.flow_run, tables.task_run, tables.task, tables.flow, tables.flow_group
 
@@ -99,9 +99,7 @@ def _what_an_engine_needs(tx: Tx, run: FlowRunNow, lost_after: float) -> dict[st
     columns = ("id", "task_id", "map_index", "version", "name", "run_count", "state", "serialized_state")
     task_runs = [
         records.record(one) | {"task_slug": slugs.get(one.task_id, "")}
-        for one in tx.execute(
-            select(*(_TASK_RUN.c[name] for name in columns)).where(_TASK_RUN.c.flow_run_id == run.id)
-        )
+        for one in tx.execute(select(*(_TASK_RUN.c[name] for name in columns)).where(_TASK_RUN.c.flow_run_id == run.id))
     ]
     limits = tables.concurrency_limit
     return {

@@ -75,9 +75,7 @@ def delete_pool(tx: Tx, name: str) -> None:
     """Delete a pool that nothing uses."""
     id = _id(tx, name)
     users = tx.execute(select(tables.deployment.c.name).where(tables.deployment.c.pool == name).limit(1)).scalar()
-    waiting = tx.execute(
-        select(func.count()).where(_RUN.c.pool == name, _RUN.c.state.not_in(FINISHED))
-    ).scalar_one()
+    waiting = tx.execute(select(func.count()).where(_RUN.c.pool == name, _RUN.c.state.not_in(FINISHED))).scalar_one()
     if users is not None or waiting:
         by = f"deployment {users!r}" if users is not None else f"{waiting} runs that have not finished"
         raise Conflict(f"The pool {name!r} is used by {by}.")

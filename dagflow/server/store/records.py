@@ -21,11 +21,11 @@ __all__ = ["Page", "add", "change", "fetch", "record", "remove", "with_documents
 MOST_ITEMS = 200
 
 DOCUMENTS = frozenset(
-    {
-        "labels", "run_config", "schedule", "default_parameters", "settings", "tags", "storage", "parameters", "context",
-        "serialized_state", "serialized_flow", "base_run_config", "trigger", "actions", "data", "action", "event",
-    }
-)  # fmt: skip
+    """
+    labels run_config schedule default_parameters settings tags storage parameters context serialized_state
+    serialized_flow base_run_config trigger actions data action event
+    """.split()  # noqa: SIM905
+)
 """Columns that hold JSON text."""
 
 
@@ -43,9 +43,7 @@ def with_documents(values: dict[str, Any]) -> dict[str, Any]:
 
 def written(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return *values* with documents as JSON text."""
-    return {
-        name: dumped(value) if name in DOCUMENTS and value is not None else value for name, value in values.items()
-    }
+    return {name: dumped(value) if name in DOCUMENTS and value is not None else value for name, value in values.items()}
 
 
 def add(tx: Tx, table: Table, *, id: str | None = None, **values: Any) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from dagflow.utilities.identities import new_id
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
 from dagflow.server.errors import Invalid, NotFound
 from dagflow.server.store import archives, groups, records, schedules
 from dagflow.server.store.projects import project_named
 from dagflow.server.text import dumped, loaded
+from dagflow.utilities.identities import new_id
 
 __all__ = ["register"]
 
@@ -39,7 +39,10 @@ def register(
     project = _project(tx, project_id, project_name)
     group = _group(tx, document, project, version_group_id)
     latest = tx.execute(
-        select(tables.flow).where(tables.flow.c.flow_group_id == group["id"]).order_by(tables.flow.c.version.desc()).limit(1)
+        select(tables.flow)
+        .where(tables.flow.c.flow_group_id == group["id"])
+        .order_by(tables.flow.c.version.desc())
+        .limit(1)
     ).first()
     if group["was_there"] and idempotency_key is not None and group["idempotency_key"] == idempotency_key:
         live = groups.live_version(tx.connection, group["id"])
@@ -245,4 +248,3 @@ def _changes(latest: Any, document: dict[str, Any]) -> list[str]:
         return []
     before = loaded(latest.serialized_flow)
     return sorted(name for name in {*before, *document} if before.get(name) != document.get(name))
-

@@ -13,7 +13,6 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
-from dagflow.utilities.identities import new_id, task_run_id
 from dagflow.server.clock import stamp
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Many, Tx
@@ -30,8 +29,9 @@ from dagflow.server.orchestration.rules import (
 )
 from dagflow.server.store import automations
 from dagflow.server.text import dumped, loaded
+from dagflow.utilities.identities import new_id, task_run_id
 
-__all__ = ["Batch", "make_task_runs", "set_flow_run", "set_task_runs"]
+__all__ = ["Batch", "Request", "make_task_runs", "pending", "set_many", "state_document", "wanted_state"]
 
 _CURRENT = (
     "id", "version", "state", "state_id", "state_message", "state_timestamp", "state_start_time", "state_result",
@@ -59,14 +59,15 @@ _CHANGED_TASK_RUN = (*_CURRENT[1:], "name", "run_count", "cache_key", "tags")
 
 
 _HISTORY = (
-    "id", "run_id", "version", "state", "timestamp", "message", "start_time", "serialized_state", "token", "actor", "reason",
+    "id", "run_id", "version", "state", "timestamp", "message", "start_time", "serialized_state", "token", "actor",
+    "reason",
 )  # fmt: skip
 _NEW_TASK_RUN = (*_OF_TASK_RUN, "created", "updated")
 
 
 def _updating(table: Any, names: Iterable[str]) -> Many:
     parameters = [f"new_{name}" for name in (*names, "updated")]
-    values = {name.removeprefix("new_"): bindparam(name) for name in parameters}
+    values: dict[str, Any] = {name.removeprefix("new_"): bindparam(name) for name in parameters}
     return Many(update(table).where(table.c.id == bindparam("row")).values(values), [*parameters, "row"])
 
 
@@ -93,7 +94,7 @@ class Batch:
         self.actor = actor
         self.flow_runs: dict[str, FlowRunNow] = {}
         self.task_runs: dict[str, TaskRunNow] = {}
-        self._known: dict[str, tuple[str, Any]] = {}
+        self._known: dict[str, tuple[Any, ...]] = {}
         self._changed: dict[str, FlowRunNow | TaskRunNow] = {}
         self._flow_history: list[dict[str, Any]] = []
         self._task_history: list[dict[str, Any]] = []
@@ -107,13 +108,14 @@ class Batch:
         wanted = [one for one in dict.fromkeys(ids) if one not in self.flow_runs]
         if not wanted:
             return
-        statement = self.tx.locked(_SELECT_FLOW_RUNS) if self.tx.is_sqlite else _SELECT_FLOW_RUNS.with_for_update(
-            of=tables.flow_run
+        statement = (
+            self.tx.locked(_SELECT_FLOW_RUNS)
+            if self.tx.is_sqlite
+            else _SELECT_FLOW_RUNS.with_for_update(of=tables.flow_run)
         )
         for row in self.tx.execute(statement, {"ids": wanted}):
-            *values, settings = row
-            run = FlowRunNow(*values)
-            run.locks_versions = bool(loaded(settings).get("version_locking_enabled"))
+            run = FlowRunNow(*row[:-1])
+            run.locks_versions = bool(loaded(row.settings).get("version_locking_enabled"))
             self.flow_runs[run.id] = run
 
     def read_task_runs(self, ids: Iterable[str]) -> None:
@@ -249,7 +251,7 @@ class Batch:
     def _read_limits(self) -> None:
         limits = tables.concurrency_limit
         found = self.tx.execute(select(limits.c.name, limits.c.limit).where(limits.c.kind == "task_tag")).all()
-        self._limits = {name: limit for name, limit in found}
+        self._limits = {row.name: row.limit for row in found}
         if not self._limits:
             return
         runs = tables.task_run
@@ -366,7 +368,12 @@ def _not_found(kind: str, wanted: Wanted) -> dict[str, Any]:
 
 
 def _answer(
-    status: str, message: str | None, version: int | None, state: str | None, wanted: Wanted, problem: Refused | None = None
+    status: str,
+    message: str | None,
+    version: int | None,
+    state: str | None,
+    wanted: Wanted,
+    problem: Refused | None = None,
 ) -> dict[str, Any]:
     answer = {
         "status": status,
@@ -406,7 +413,9 @@ def set_many(tx: Tx, requests: Sequence[Request]) -> list[dict[str, list[dict[st
     if flow_runs:
         batch.read_known(tables.flow_run_state, flow_runs)
     there = batch.task_runs
-    needed = [one.flow_run_id or there[one.run_id].flow_run_id for one in task_runs if one.flow_run_id or one.run_id in there]
+    needed = [
+        one.flow_run_id or there[one.run_id].flow_run_id for one in task_runs if one.flow_run_id or one.run_id in there
+    ]
     batch.read_flow_runs([one.run_id for one in flow_runs] + needed)
     _make_missing(tx, batch, task_runs)
     answers = []

@@ -6,21 +6,21 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
-from dagflow.utilities.identities import task_run_id
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
 from dagflow.server.errors import Invalid, NotFound
 from dagflow.server.orchestration.kinds import FINISHED, expanded
-from dagflow.server.store import records
 from dagflow.server.store.records import Page
-from dagflow.server.store.states import Batch, pending
+from dagflow.server.store.states import Batch, make_task_runs, pending
+from dagflow.server.text import loaded
+from dagflow.utilities.identities import task_run_id
 
 __all__ = ["cached_states", "get_or_create", "get_task_run", "list_task_runs", "mapped_summary"]
 
 _RUN, _TASK, _FLOW_RUN = tables.task_run, tables.task, tables.flow_run
-_SELECT: Select[Any] = select(
-    *_RUN.c, _TASK.c.slug.label("task_slug"), _TASK.c.name.label("task_name")
-).join(_TASK, _TASK.c.id == _RUN.c.task_id)
+_SELECT: Select[Any] = select(*_RUN.c, _TASK.c.slug.label("task_slug"), _TASK.c.name.label("task_name")).join(
+    _TASK, _TASK.c.id == _RUN.c.task_id
+)
 
 
 def get_task_run(connection: Connection, id: str) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def get_task_run(connection: Connection, id: str) -> dict[str, Any]:
 def _record(row: Any) -> dict[str, Any]:
     run = dict(row._mapping)
     run["tags"] = run["tags"].split("\n") if run["tags"] else []
-    run["serialized_state"] = records.loaded(run["serialized_state"])
+    run["serialized_state"] = loaded(run["serialized_state"])
     return run
 
 
@@ -69,6 +69,19 @@ def list_task_runs(
     return page.of(connection, statement, (_RUN.c.created, _RUN.c.id), make=_record)
 
 
+def are_made(connection: Connection, flow_run_id: str) -> bool:
+    """Tell whether a flow run has the runs of its tasks; they are made when somebody first looks."""
+    statement = select(_FLOW_RUN.c.tasks_made).where(_FLOW_RUN.c.id == flow_run_id)
+    return connection.execute(statement).scalar() is not False
+
+
+def make(tx: Tx, flow_run_id: str) -> None:
+    """Let a flow run have the runs of its tasks."""
+    batch = Batch(tx)
+    make_task_runs(tx, batch, flow_run_id)
+    batch.save()
+
+
 def get_or_create(tx: Tx, flow_run_id: str, task_id: str, map_index: int) -> dict[str, Any]:
     """Return the run of a task, or of one of its children, in a flow run; it is made if there is none."""
     if map_index < -1:
@@ -97,7 +110,7 @@ def mapped_summary(connection: Connection, id: str) -> dict[str, Any]:
         .where(_RUN.c.flow_run_id == run["flow_run_id"], _RUN.c.task_id == run["task_id"], _RUN.c.map_index >= 0)
         .group_by(_RUN.c.state)
     )
-    states = {state: number for state, number in connection.execute(statement)}
+    states: dict[str, int] = dict(connection.execute(statement).all())
     return {"count": sum(states.values()), "states": states}
 
 
