@@ -135,6 +135,10 @@ class Hand:
         """Return the runs for which nothing executes yet, so that nobody else gives signs of life of them."""
         return [held.run for held in list(self._held.values()) if held.starting]
 
+    def started_runs(self) -> list[ClaimedRun]:
+        """Return the runs that something was started for."""
+        return [held.run for held in list(self._held.values()) if not held.starting]
+
     def note_asked_to_stop(self, ids: set[str], now: float) -> None:
         """Note since when the runs with *ids*, and no others, have been asked to stop."""
         for held in list(self._held.values()):
