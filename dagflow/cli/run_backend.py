@@ -147,7 +147,7 @@ def _show(made: Mapping[str, Any], asked: BackendRun, url: str) -> None:
 
 
 def _execute(flow_run_id: str) -> None:
-    from dagflow.backend.execution import execute_flow_run_in_subprocess
+    from dagflow.backend.agentless import execute_flow_run_in_subprocess
     from dagflow.backend.flow_run import FlowRunView
 
     say("Executing flow run...")
