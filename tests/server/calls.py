@@ -13,6 +13,7 @@ from dagflow.utilities.identities import new_id, task_run_id
 
 __all__ = ["NIGHT", "Api", "clock", "flow_document", "schedule", "state", "task_document"]
 
+ENDS = ("upstream_task", "downstream_task")
 NIGHT = "night"
 """The project that flows are registered in when nothing else is said."""
 
@@ -44,7 +45,7 @@ def flow_document(
     """
     documents = [one if isinstance(one, dict) else task_document(one) for one in tasks]
     there = {one["slug"] for one in documents}
-    drawn = [one for one in map(_edge, edges) if {one["upstream_task"]["slug"], one["downstream_task"]["slug"]} <= there]
+    drawn = [one for one in map(_edge, edges) if {one[end]["slug"] for end in ENDS} <= there]
     return {
         "name": name,
         "type": "dagflow.core.flow.Flow",

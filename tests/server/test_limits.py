@@ -1,0 +1,218 @@
+"""Limits: how many tasks with a tag, and runs with a label, may run at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.server.calls import Api, Refused, flow_document, state, task_document
+
+
+def tagged(api: Api, *tags: str) -> str:
+    """Return a running run whose task ``work`` has tags."""
+    name = "-".join(tags) or "plain"
+    return api.running(api.register(flow_document(name, [task_document("work", tags=list(tags))]))["id"])
+
+
+def limit(api: Api, name: str, most: int, kind: str = "task_tag") -> str:
+    return str(api.post("/limits", {"kind": kind, "name": name, "limit": most})["id"])
+
+
+def in_use(api: Api, name: str, kind: str = "task_tag") -> int:
+    return int(api.get(f"/limits/{kind}/{name}")["in_use"])
+
+
+@pytest.mark.parametrize("kind", ["task_tag", "flow_label"])
+def test_a_limit_is_set_read_changed_and_taken_away(api: Api, kind: str) -> None:
+    id = limit(api, "db", 3, kind)
+
+    assert limit(api, "db", 2, kind) == id
+    found = api.get(f"/limits/{kind}/db")
+    assert (found["limit"], found["in_use"], found["holders"], found["id"]) == (2, 0, [], id)
+    assert [one["name"] for one in api.items("/limits", kind=kind)] == ["db"]
+    api.delete(f"/limits/{id}")
+    with pytest.raises(Refused, match="404"):
+        api.get(f"/limits/{kind}/db")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"kind": "task_tag", "name": "db", "limit": -1}, {"kind": "x", "name": "db", "limit": 1},
+        {"kind": "task_tag", "name": "", "limit": 1}, {"kind": "task_tag", "name": "db", "limit": 2**31},
+    ],
+)  # fmt: skip
+def test_a_limit_that_makes_no_sense_is_refused(api: Api, body: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match="422"):
+        api.post("/limits", body)
+
+
+def test_a_task_waits_for_a_free_slot(api: Api) -> None:
+    limit(api, "db", 1)
+    first, second = tagged(api, "db"), tagged(api, "db")
+    api.set_task(first, "work", "Running")
+
+    answer = api.set_task(second, "work", "Running")
+
+    assert (answer["status"], answer["state"]) == ("QUEUED", "Queued") and "'db'" in answer["message"]
+    waiting = api.task_run(second, "work")
+    assert (waiting["state"], waiting["state_start_time"]) == ("Queued", api.at(30))
+    assert waiting["run_count"] == 0
+
+
+def test_a_slot_is_free_again_when_its_holder_has_ended(api: Api) -> None:
+    limit(api, "db", 1)
+    first, second = tagged(api, "db"), tagged(api, "db")
+    api.set_task(first, "work", "Running")
+    api.set_task(second, "work", "Running")
+
+    api.set_task(first, "work", "Success")
+
+    assert api.set_task(second, "work", "Running")["status"] == "SUCCESS"
+    assert in_use(api, "db") == 1
+
+
+def test_all_limited_tags_need_a_slot_and_the_full_ones_are_named(api: Api) -> None:
+    limit(api, "db", 1)
+    limit(api, "web", 1)
+    holder, other = tagged(api, "web"), tagged(api, "db", "web", "free")
+    api.set_task(holder, "work", "Running")
+
+    answer = api.set_task(other, "work", "Running")
+
+    assert answer["status"] == "QUEUED" and "'web'" in answer["message"] and "'db'" not in answer["message"]
+    assert in_use(api, "db") == 0
+
+
+def test_a_limit_of_nought_lets_nothing_run(api: Api) -> None:
+    limit(api, "db", 0)
+
+    assert api.set_task(tagged(api, "db"), "work", "Running")["status"] == "QUEUED"
+
+
+def test_tags_without_a_limit_do_not_count(api: Api) -> None:
+    limit(api, "db", 0)
+
+    assert api.set_task(tagged(api, "web"), "work", "Running")["status"] == "SUCCESS"
+
+
+def test_tags_of_the_state_count_instead_of_those_registered(api: Api) -> None:
+    limit(api, "db", 0)
+    limit(api, "late", 0)
+    run = tagged(api, "db")
+
+    assert api.set_task(run, "work", state("Running", context={"tags": ["late"]}))["status"] == "QUEUED"
+    assert api.set_task(run, "work", state("Running", context={"tags": []}))["status"] == "SUCCESS"
+
+
+def test_a_lower_limit_stops_nobody(api: Api) -> None:
+    limit(api, "db", 2)
+    runs = [tagged(api, "db") for _ in range(2)]
+    for run in runs:
+        api.set_task(run, "work", "Running")
+
+    limit(api, "db", 1)
+
+    assert [api.task_run(run, "work")["state"] for run in runs] == ["Running"] * 2
+    assert api.set_task(tagged(api, "db"), "work", "Running")["status"] == "QUEUED"
+
+
+def test_a_limit_holds_within_one_batch(api: Api) -> None:
+    limit(api, "db", 2)
+    run = tagged(api, "db")
+    task = api.task_id(run, "work")
+    items = [{"flow_run_id": run, "task_id": task, "map_index": i, "state": state("Running")} for i in range(5)]
+
+    answers = api.post("/states", {"task_runs": items})["task_runs"]
+
+    assert [one["status"] for one in answers].count("SUCCESS") == 2
+    assert in_use(api, "db") == 2
+
+
+def test_a_batch_that_ends_one_and_starts_another_uses_one_slot(api: Api) -> None:
+    limit(api, "db", 1)
+    run = tagged(api, "db")
+    task = api.task_id(run, "work")
+    api.set_task(run, "work", "Running", index=0)
+
+    items = [
+        {"flow_run_id": run, "task_id": task, "map_index": 0, "state": state("Success")},
+        {"flow_run_id": run, "task_id": task, "map_index": 1, "state": state("Running")},
+        {"flow_run_id": run, "task_id": task, "map_index": 2, "state": state("Running")},
+    ]
+    answers = api.post("/states", {"task_runs": items})["task_runs"]
+
+    assert [one["status"] for one in answers] == ["SUCCESS", "SUCCESS", "QUEUED"]
+
+
+def test_who_waits_keeps_the_state_it_waits_from_and_is_not_nested(api: Api) -> None:
+    limit(api, "db", 0)
+    run = tagged(api, "db")
+    retrying = state("Retrying", "Again.", start_time=api.at(), run_count=3)
+    api.set_task(run, "work", retrying)
+
+    for _ in range(3):
+        api.set_task(run, "work", "Running")
+
+    queued = api.task_run(run, "work")["serialized_state"]
+    assert (queued["type"], queued["state"]["type"], queued["state"]["run_count"]) == ("Queued", "Retrying", 3)
+    assert [one["state"] for one in api.items(f"/task_runs/{api.task_run_id(run, 'work')}/states")] == [
+        "Retrying",
+        "Queued",
+    ]
+
+
+def test_who_holds_and_who_waits_is_shown(api: Api) -> None:
+    limit(api, "db", 1)
+    first, second = tagged(api, "db"), tagged(api, "db")
+    for run in (first, second):
+        api.set_task(run, "work", "Running")
+
+    found = api.get("/limits/task_tag/db")
+
+    assert (found["holders"], found["waiting"]) == ([api.task_run_id(first, "work")], 1)
+
+
+@pytest.mark.parametrize("ending", ["lost", "cancelled", "deleted", "released"])
+def test_no_slot_leaks_however_its_holder_ends(api: Api, ending: str) -> None:
+    limit(api, "db", 1)
+    run = tagged(api, "db")
+    api.set_task(run, "work", "Running")
+
+    if ending == "lost":
+        api.post(f"/flow_runs/{run}/lost", {})
+    elif ending == "cancelled":
+        api.set_flow(run, "Cancelled")
+    elif ending == "deleted":
+        api.delete(f"/flow_runs/{run}")
+    else:
+        api.post(f"/flow_runs/{run}/release", {"reschedule": True})
+
+    assert in_use(api, "db") == 0
+
+
+def test_runs_with_a_full_label_are_not_handed_out(api: Api) -> None:
+    limit(api, "gpu", 1, "flow_label")
+    flow = api.register()["id"]
+    runs = [api.new_run(flow, labels=["gpu"]) for _ in range(2)]
+    agent = api.agent("gpu")
+
+    first = api.claim(agent, "gpu")
+    second = api.claim(agent, "gpu")
+    api.set_flow(runs[0], "Running")
+    api.finish(runs[0])
+    third = api.claim(agent, "gpu")
+
+    assert [one["flow_run"]["id"] for one in first] == runs[:1]
+    assert (second, [one["flow_run"]["id"] for one in third]) == ([], runs[1:])
+
+
+@pytest.mark.parametrize("kind", ["Submitted", "Running", "Cancelling"])
+def test_a_label_is_in_use_from_submission_to_the_end(api: Api, kind: str) -> None:
+    limit(api, "gpu", 1, "flow_label")
+    run = api.new_run(labels=["gpu"])
+
+    api.set_flow(run, kind)
+
+    assert in_use(api, "gpu", "flow_label") == 1
