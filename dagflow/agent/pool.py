@@ -24,14 +24,14 @@ def pool_named(client: Client, name: str, create: str | None = None) -> dict[str
         create: make it with this type if it does not exist.
 
     Raises:
-        ValueError: when there is none.
+        ObjectNotFoundError: when there is none.
     """
     path = f"work_pools/{in_path(name)}"
     try:
         found: dict[str, Any] = client.get(path)
     except ObjectNotFoundError:
         if create is None:
-            raise ValueError(
+            raise ObjectNotFoundError(
                 f"There is no pool {name!r}. Make it with `dagflow work-pool create {name} --type process`, or start "
                 f"the worker with `dagflow worker start --pool {name} --create`."
             ) from None
@@ -45,7 +45,8 @@ def check_pool(agent: Agent) -> None:
     Refuse to let *agent* serve a pool that does not exist or is of another type.
 
     Raises:
-        ValueError: with both types, or with the command that makes the pool.
+        ObjectNotFoundError: with the command that makes the pool.
+        ValueError: with both types, or for a queue that the pool does not have.
     """
     if agent.pool is None:
         return

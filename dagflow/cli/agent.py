@@ -10,6 +10,7 @@ import click
 
 from dagflow.cli.talk import Failure
 from dagflow.engine.summary import printable
+from dagflow.exceptions import PrefectException
 
 __all__ = ["agent", "worker"]
 
@@ -81,9 +82,10 @@ def _run(
         try:
             agent = make(labels=sorted(set(labels)) or None, env_vars=variables, **options)
             agent.start()
-        except ImportError as error:
-            raise Failure(str(error)) from error
-        except ValueError as error:
+        except PrefectException:
+            # Those have exit codes of their own.
+            raise
+        except (ImportError, RuntimeError, TypeError, ValueError) as error:
             raise Failure(printable(str(error))) from error
 
 
@@ -252,10 +254,7 @@ def start_worker(
 
     with _settings(key, api, log_level):
         with connected() as client:
-            try:
-                found = pool_named(client, pool, (kind or "process") if create else None)["type"]
-            except ValueError as error:
-                raise Failure(printable(str(error))) from error
+            found = pool_named(client, pool, (kind or "process") if create else None)["type"]
         if kind not in (None, found):
             raise Failure(f"Pool {printable(pool)} is of type {found}, not {kind}. Leave --type out.")
         more: dict[str, Any] = {} if found == "kubernetes" else {"show_flow_logs": show_flow_logs}

@@ -18,7 +18,7 @@ from dagflow.agent.claimed import ClaimedRun
 from dagflow.agent.faults import is_transient
 from dagflow.agent.health import address_of
 from dagflow.engine.state import Running, Success
-from dagflow.exceptions import ServerUnreachableError
+from dagflow.exceptions import ObjectNotFoundError, ServerUnreachableError
 from dagflow.run_configs import DockerRun, LocalRun, UniversalRun
 from dagflow.testing import InProcessServer
 from dagflow.utilities.configuration import set_temporary_config
@@ -346,7 +346,7 @@ def test_a_pool_of_another_type_is_refused_with_both_types(served: InProcessServ
 
 
 def test_a_pool_that_does_not_exist_is_refused_with_the_command_that_makes_it(served: InProcessServer) -> None:
-    with pytest.raises(ValueError, match=r"no pool 'big'.*dagflow work-pool create big.*--create"):
+    with pytest.raises(ObjectNotFoundError, match=r"no pool 'big'.*dagflow work-pool create big.*--create"):
         Recorder(pool="big").start()
 
 
