@@ -1,11 +1,12 @@
 """
-A whole backend of real processes, to be hurt: a server, agents, and a flow whose bodies write down that they began.
+A whole backend of real processes, to be hurt: a server, agents, and flows whose bodies write down that they began.
 
-Every body appends its task run and the token of its process to a file; what the server recorded is compared with that.
+What the server recorded is compared with that by :mod:`tests.faults.records`.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import signal
@@ -14,114 +15,48 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from dagflow.client.client import Client
+from dagflow.run_configs import LocalRun
+from tests.faults.hurt_flows import FLOW
 
-__all__ = ["Start", "World", "fast_settings", "world"]
+__all__ = ["FINISHED", "HEARTBEAT", "LOST_AFTER", "World", "arguments", "percentile", "world"]
 
 ROOT = Path(__file__).parent.parent.parent
+SABOTEUR = Path(__file__).parent / "saboteur"
 HEARTBEAT = 0.5
 LOST_AFTER = 2.0
+FINISHED = ("Success", "Failed", "Cancelled", "TimedOut")
 
-FLOW = '''
-import datetime, os, time
-import dagflow
-from dagflow import Flow, Parameter, case, task
-from dagflow.tasks.control_flow import merge
+SETTINGS = {
+    "DAGFLOW__CLOUD__HEARTBEAT_INTERVAL": str(HEARTBEAT),
+    "DAGFLOW__CLOUD__CHECK_CANCELLATION_INTERVAL": "0.3",
+    "DAGFLOW__CLOUD__LOGGING_HEARTBEAT": "0.5",
+    "DAGFLOW__CLOUD__QUEUE_INTERVAL": "0.3",
+    "DAGFLOW__SERVER__LOST_AFTER": str(LOST_AFTER),
+    "DAGFLOW__SERVER__SWEEP_INTERVAL": "0.2",
+    "DAGFLOW__SERVER__SCHEDULER_INTERVAL": "1",
+    "DAGFLOW__SERVER__QUEUE_INTERVAL": "0.3",
+    "DAGFLOW__SERVER__RESURRECTION_ATTEMPT_LIMIT": "6",
+    "DAGFLOW__LOGGING__LEVEL": "INFO",
+}
+"""What takes seconds takes fractions of one."""
 
-PAUSE = float(os.environ.get("BODY_SECONDS", "0.03"))
+REGISTERING = """
+import sys
+from dagflow.client import Client
+from dagflow.storage import Local
+from dagflow.utilities.storage import extract_flow_from_file
 
-
-def note(name):
-    """Write down that a body began."""
-    line = f"{dagflow.context.task_run_id} {dagflow.context.get('run_token')} {time.time():.6f} {name}\\n"
-    descriptor = os.open(os.environ["EXECUTIONS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(descriptor, line.encode())
-    os.close(descriptor)
-    time.sleep(PAUSE)
-
-
-@task
-def number(x):
-    note("number")
-    return x + 1
-
-
-@task
-def double(x):
-    note("double")
-    return 2 * x
-
-
-@task
-def total(values):
-    note("total")
-    return sum(values)
-
-
-@task(max_retries=1, retry_delay=datetime.timedelta(seconds=0.1))
-def flaky(x):
-    note("flaky")
-    if dagflow.context.task_run_count == 1:
-        raise ValueError("the first attempt fails")
-    return x
-
-
-@task
-def is_large(x):
-    note("is_large")
-    return x > 100
-
-
-@task
-def branch(x, name):
-    note(f"branch {name}")
-    return (name, x)
-
-
-with Flow("hurt") as flow:
-    start = Parameter("start", default=0)
-    one = number(start)
-    two = number(one)
-    three = number(two)
-    summed = total(double.map(list(range(20))))
-    tried = flaky(summed)
-    large = is_large(tried)
-    with case(large, True):
-        yes = branch(tried, "large")
-    with case(large, False):
-        no = branch(tried, "small")
-    chosen = merge(yes, no)
-    last = total([three, summed, tried])
-'''
-
-
-class Start(NamedTuple):
-    """A body began."""
-
-    task_run_id: str
-    token: int
-    seconds: float
-    name: str
-
-
-def fast_settings() -> dict[str, str]:
-    """Return an environment in which everything that takes seconds takes fractions of one."""
-    return {
-        "DAGFLOW__CLOUD__HEARTBEAT_INTERVAL": str(HEARTBEAT),
-        "DAGFLOW__CLOUD__CHECK_CANCELLATION_INTERVAL": "0.3",
-        "DAGFLOW__CLOUD__LOGGING_HEARTBEAT": "0.5",
-        "DAGFLOW__CLOUD__QUEUE_INTERVAL": "0.3",
-        "DAGFLOW__SERVER__LOST_AFTER": str(LOST_AFTER),
-        "DAGFLOW__SERVER__SWEEP_INTERVAL": "0.2",
-        "DAGFLOW__SERVER__SCHEDULER_INTERVAL": "1",
-        "DAGFLOW__SERVER__RESURRECTION_ATTEMPT_LIMIT": "6",
-        "DAGFLOW__LOGGING__LEVEL": "INFO",
-    }
+flow = extract_flow_from_file(sys.argv[1])
+flow.storage = Local(path=sys.argv[1], stored_as_script=True, add_default_labels=False)
+Client().create_project("faults")
+print(flow.register("faults", no_url=True))
+"""
 
 
 class World:
@@ -130,13 +65,17 @@ class World:
 
     Attributes:
         client: of the server.
-        flow_id: the registered flow.
+        flow_id: the flow that was registered last.
+        executions: what the bodies wrote down.
+        acks: what the processes of flow runs were told is recorded.
+        claims: which runs agents were given.
     """
 
-    def __init__(self, folder: Path, database_url: str | None = None) -> None:
+    def __init__(self, folder: Path, database_url: str | None = None, settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder
-        self.executions = folder / "executions"
-        self.executions.touch()
+        self.executions, self.acks, self.claims = folder / "executions", folder / "acks", folder / "claims"
+        for path in (self.executions, self.acks, self.claims):
+            path.touch()
         self.database_url = database_url or f"sqlite:///{folder}/server.db"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -144,12 +83,15 @@ class World:
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {
             **os.environ,
-            **fast_settings(),
+            **SETTINGS,
             "HOME": str(folder / "home"),
             "EXECUTIONS": str(self.executions),
+            "DAGFLOW_TEST_ACKS": str(self.acks),
+            "DAGFLOW_TEST_CLAIMS": str(self.claims),
             "DAGFLOW__CLOUD__API": self.url,
             "DAGFLOW__HOME_DIR": str(folder / "home"),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": f"{SABOTEUR}{os.pathsep}{ROOT}",
+            **(settings or {}),
         }
         self.server: subprocess.Popen[bytes] | None = None
         self.agents: list[subprocess.Popen[bytes]] = []
@@ -172,8 +114,6 @@ class World:
         return time.monotonic() - began
 
     def _answers(self) -> bool:
-        import urllib.request
-
         assert self.server is not None
         assert self.server.poll() is None, f"the server ended:\n{(self.folder / 'server.log').read_text()[-2000:]}"
         try:
@@ -182,11 +122,13 @@ class World:
             return False
         return True
 
-    def kill_server(self, how: int = signal.SIGKILL) -> None:
-        """End the server, and wait until it is gone."""
+    def end_server(self, how: int = signal.SIGKILL) -> float:
+        """End the server, and return after how many seconds it was gone."""
         assert self.server is not None
+        began = time.monotonic()
         self.server.send_signal(how)
         self.server.wait(timeout=20)
+        return time.monotonic() - began
 
     def start_agent(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start an agent."""
@@ -197,19 +139,28 @@ class World:
         self.agents.append(agent)
         return agent
 
-    def flow_processes(self) -> list[int]:
-        """Return the processes that execute runs of this world."""
-        found = []
+    def processes(self) -> dict[int, str]:
+        """Return the processes of this world by number, each with its command, apart from server and agents."""
+        own = {process.pid for process in (self.server, *self.agents) if process is not None}
+        mark = str(self.executions).encode()
+        found = {}
         for entry in os.listdir("/proc"):
-            if not entry.isdigit():
+            if not entry.isdigit() or int(entry) in own:
                 continue
             with contextlib.suppress(OSError):
                 command = Path(f"/proc/{entry}/cmdline").read_bytes()
-                if b"execute\0flow-run" in command and str(self.folder).encode() in Path(
-                    f"/proc/{entry}/environ"
-                ).read_bytes():
-                    found.append(int(entry))
+                # What has ended and was not waited for yet has no command.
+                if command and mark in Path(f"/proc/{entry}/environ").read_bytes():
+                    found[int(entry)] = command.replace(b"\0", b" ").decode(errors="replace").strip()
         return found
+
+    def flow_processes(self, run_id: str | None = None) -> list[int]:
+        """Return the processes that execute flow runs, those of one run only if it is given."""
+        found = [pid for pid, command in self.processes().items() if command.endswith("execute flow-run")]
+        if run_id is None:
+            return found
+        wanted = f"DAGFLOW__CONTEXT__FLOW_RUN_ID={run_id}".encode()
+        return [pid for pid in found if wanted in _environment(pid)]
 
     def close(self) -> None:
         """End everything."""
@@ -217,7 +168,7 @@ class World:
             if process is not None and process.poll() is None:
                 process.kill()
                 process.wait()
-        for pid in self.flow_processes():
+        for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.client.close()
@@ -230,25 +181,18 @@ class World:
         """Register the flow of a script and return its id."""
         path = self.folder / name
         path.write_text(source, encoding="utf-8")
-        program = (
-            "import sys; from dagflow.utilities.storage import extract_flow_from_file\n"
-            "from dagflow.storage import Local\n"
-            f"flow = extract_flow_from_file({str(path)!r})\n"
-            f"flow.storage = Local(path={str(path)!r}, stored_as_script=True, add_default_labels=False)\n"
-            "from dagflow.client import Client\n"
-            "Client().create_project('faults')\n"
-            "print(flow.register('faults', no_url=True))\n"
-        )
         done = subprocess.run(
-            [sys.executable, "-c", program], env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False
-        )
+            [sys.executable, "-c", REGISTERING, str(path)],
+            env=self.environment, cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
         assert done.returncode == 0, done.stderr
         self.flow_id = done.stdout.strip().splitlines()[-1]
         return self.flow_id
 
-    def run(self, **parameters: Any) -> str:
-        """Ask for a run and return its id."""
-        return str(self.client.create_flow_run(flow_id=self.flow_id, parameters=parameters or None))
+    def run(self, env: Mapping[str, str] | None = None, **parameters: Any) -> str:
+        """Ask for a run, with variables for its process, and return its id."""
+        run_config = LocalRun(env=dict(env)) if env else None
+        return self.client.create_flow_run(flow_id=self.flow_id, parameters=parameters or None, run_config=run_config)
 
     def state(self, run_id: str) -> str:
         """Return the name of a run's state."""
@@ -256,9 +200,13 @@ class World:
 
     def finish(self, run_id: str, seconds: float = 60.0) -> str:
         """Wait until a run has finished and return the name of its state."""
-        finished = ("Success", "Failed", "Cancelled", "TimedOut")
-        self.wait_for(lambda: self.state(run_id) in finished, seconds, f"run {run_id} to finish")
+        self.wait_for(lambda: self.state(run_id) in FINISHED, seconds, f"run {run_id} to finish")
         return self.state(run_id)
+
+    def succeed(self, run_id: str, seconds: float = 60.0) -> None:
+        """Wait until a run has succeeded."""
+        state = self.finish(run_id, seconds)
+        assert state == "Success", f"run {run_id} ended as {state}\n{self.evidence()}"
 
     def wait_for(self, condition: Callable[[], Any], seconds: float, what: str) -> Any:
         """Wait until *condition* is true, and return what it said."""
@@ -266,6 +214,8 @@ class World:
         while True:
             try:
                 found = condition()
+            except AssertionError:
+                raise
             except Exception:
                 found = None
                 if time.monotonic() > end:
@@ -281,71 +231,25 @@ class World:
         parts = []
         for name in ("server.log", "agent.log"):
             parts.append(f"--- {name}\n{(self.folder / name).read_text(errors='replace')[-3000:]}")
-        for path in sorted((self.folder / "home").rglob("runs/*.log"))[-2:]:
+        for path in sorted((self.folder / "home").rglob("runs/*.log"), key=lambda one: one.stat().st_mtime)[-2:]:
             parts.append(f"--- {path.name}\n{path.read_text(errors='replace')[-3000:]}")
         return "\n".join(parts)
 
-    # --- what happened -----------------------------------------------------------------------------------------
 
-    def starts(self) -> list[Start]:
-        """Return what the bodies wrote down."""
-        found = []
-        for line in self.executions.read_text().splitlines():
-            task_run_id, token, seconds, name = line.split(" ", 3)
-            found.append(Start(task_run_id, int(token), float(seconds), name))
-        return found
-
-    def task_runs(self, run_id: str) -> list[dict[str, Any]]:
-        """Return all task runs of a run."""
-        items: list[dict[str, Any]] = []
-        cursor = None
-        while True:
-            page = self.client.get(f"flow_runs/{run_id}/task_runs", {"limit": 1000, **({"cursor": cursor} if cursor else {})})
-            items += page["items"]
-            cursor = page["cursor"]
-            if cursor is None:
-                return items
-
-    def history(self, task_run_id: str) -> list[dict[str, Any]]:
-        """Return the states that a task run has had."""
-        found: list[dict[str, Any]] = self.client.get(f"task_runs/{task_run_id}/states")["items"]
-        return found
-
-    def check(self, run_id: str, kills: int) -> int:
-        """
-        Compare what began with what was recorded, and return how many bodies began again because of kills.
-
-        No body may begin after its success was recorded, and none again without a reset in its history.
-        """
-        from dagflow.server.clock import at
-
-        starts = [one for one in self.starts()]
-        counted = Counter(one.task_run_id for one in starts)
-        extra = 0
-        for run in self.task_runs(run_id):
-            history = self.history(run["id"])
-            versions = [one["version"] for one in history]
-            assert versions == list(range(1, len(history) + 1)), f"{run['task_slug']} has versions {versions}"
-            began = counted.get(run["id"], 0)
-            if not began:
-                continue
-            planned = 1 + sum(one["state"] == "Retrying" and "process" not in (one["message"] or "") and
-                              "heartbeat" not in (one["message"] or "") for one in history)
-            again = began - planned
-            assert again <= kills, f"{run['task_slug']}[{run['map_index']}] began {began} times with {kills} kills"
-            extra += max(0, again)
-            done = [at(one["timestamp"]) for one in history if one["state"] == "Success"]
-            if done:
-                late = [one for one in starts if one.task_run_id == run["id"] and one.seconds > done[0] + 0.005]
-                assert not late, f"{run['task_slug']} began {late} after its success was recorded at {done[0]}"
-        return extra
+def _environment(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
 
 
 @contextlib.contextmanager
-def world(database_url: str | None = None, agents: int = 1, source: str = FLOW) -> Iterator[World]:
+def world(
+    database_url: str | None = None, agents: int = 1, source: str = FLOW, settings: Mapping[str, str] | None = None
+) -> Iterator[World]:
     """Give a world in which a flow is registered and agents wait."""
-    with tempfile.TemporaryDirectory(prefix="dagflow-world-") as folder:
-        here = World(Path(folder), database_url)
+    with tempfile.TemporaryDirectory(prefix="dagflow-world-", ignore_cleanup_errors=True) as folder:
+        here = World(Path(folder), database_url, settings)
         try:
             here.start_server()
             here.register(source)
@@ -354,3 +258,23 @@ def world(database_url: str | None = None, agents: int = 1, source: str = FLOW) 
             yield here
         finally:
             here.close()
+
+
+def arguments(document: str | None, runs: int) -> argparse.Namespace:
+    """Return what was given on the command line of a full set."""
+    parser = argparse.ArgumentParser(description=document, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=runs)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--database-url")
+    parser.add_argument("--postgresql", action="store_true", help="start a PostgreSQL server for it")
+    return parser.parse_args()
+
+
+def percentile(values: list[float], share: float) -> float:
+    """
+    Return the value below which a share of the values lies.
+
+    >>> percentile([3.0, 1.0, 2.0], 0.5)
+    2.0
+    """
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))] if values else 0.0

@@ -1,12 +1,11 @@
 """
-Kill the process of a flow run at random moments; nothing that succeeded may be repeated (fault R1).
+R1: kill the process of a flow run at random moments; nothing that succeeded may be repeated.
 
-``python -m tests.faults.flow_kills --runs 200 --seed 1``
+    python -m tests.faults.flow_kills --runs 200 --seed 1
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import random
@@ -14,62 +13,54 @@ import signal
 import statistics
 import time
 
-from tests.faults.backend_world import World, world
+from tests.faults.backend_world import FINISHED, World, arguments, percentile, world
+from tests.faults.hurt_flows import RIGHT
+from tests.faults.records import check_run, most_again, starts, value
 
 __all__ = ["hurt_run", "main"]
 
 
 def hurt_run(here: World, rng: random.Random, kills: int) -> tuple[int, list[float]]:
-    """Execute one run, killing its process *kills* times; return how many bodies began again, and the recovery times."""
+    """
+    Execute one run, killing its process *kills* times; return how many bodies began again, and the recovery times.
+
+    A process that had ended before it was to be killed does not count.
+    """
     run_id = here.run(start=1)
-    done = 0
-    recovered = []
-    known: set[int] = set()
-    while done < kills:
+    recovered: list[float] = []
+    while len(recovered) < kills:
         found = here.wait_for(
-            lambda: [pid for pid in here.flow_processes() if pid not in known] or here.state(run_id) == "Success",
-            30.0, "a process of the run",
-        )  # fmt: skip
+            lambda: here.flow_processes(run_id) or here.state(run_id) in FINISHED, 30.0, "a process of the run"
+        )
         if found is True:
             break
-        known.update(found)
-        time.sleep(rng.uniform(0.0, 2.2))
-        with contextlib.suppress(ProcessLookupError):
-            for pid in found:
+        time.sleep(rng.uniform(0.0, 1.8))
+        if not here.flow_processes(run_id):
+            continue
+        before, began = len(starts(here)), time.monotonic()
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        done += 1
-        before = len(here.starts())
-        began = time.monotonic()
-        here.wait_for(lambda: len(here.starts()) > before or here.state(run_id) == "Success", 30.0, "the run to go on")
+        here.wait_for(lambda: len(starts(here)) > before or here.state(run_id) in FINISHED, 30.0, "the run to go on")
         recovered.append(time.monotonic() - began)
-    state = here.finish(run_id)
-    assert state == "Success", f"the run ended as {state}\n{here.evidence()}"
-    values = {
-        (run["task_slug"], run["map_index"]): run["state"] for run in here.task_runs(run_id) if run["map_index"] == -1
-    }
-    assert values["total-1", -1] == "Success" and values["flaky-1", -1] == "Success", values
-    return here.check(run_id, done), recovered
+    here.succeed(run_id)
+    assert value(here, run_id, "total-2") == RIGHT
+    return check_run(here, run_id, most_again(len(recovered))), recovered
 
 
 def main() -> None:
-    """Run it and print a summary."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--database-url")
-    options = parser.parse_args()
+    """Run the full set and print a summary."""
+    options = arguments(__doc__, runs=200)
     rng = random.Random(options.seed)
-    extra, times, kills = 0, [], 0
+    extra, times = 0, []
     with world(options.database_url) as here:
         for number in range(options.runs):
-            wanted = rng.randint(1, 3)
-            more, recovered = hurt_run(here, rng, wanted)
-            extra, kills = extra + more, kills + len(recovered)
+            more, recovered = hurt_run(here, rng, rng.randint(1, 3))
+            extra += more
             times += recovered
             print(f"run {number + 1}: {len(recovered)} kills, {more} bodies again", flush=True)
-    times.sort()
-    print(f"{options.runs} of {options.runs} runs passed; {kills} kills, {extra} bodies began again; recovered in "
-          f"{statistics.median(times):.2f} s (median), {times[int(len(times) * 0.95)]:.2f} s (p95)")
+    print(f"{options.runs} of {options.runs} runs passed; {len(times)} kills, {extra} bodies began again; recovered in "
+          f"{statistics.median(times):.2f} s (median), {percentile(times, 0.95):.2f} s (p95)")
 
 
 if __name__ == "__main__":
