@@ -62,7 +62,12 @@ class Ends:
         now = self.agent.client.get(f"flow_runs/{run.id}")
         if now["run_token"] != run.token or is_finished(now["state"]):
             return
-        if now["state"] == "Cancelling" or run.key in self._cancelled:
+        if run.key in self._cancelled:
+            grace = self.agent.cancel_grace
+            self.agent.set_state(
+                run, "Cancelled", f"Cancelled; it did not react for {grace:g} s and its agent ended it."
+            )
+        elif now["state"] == "Cancelling":
             # Told to stop from outside, a process gives its run back; cancelled it is all the same.
             self.agent.set_state(run, "Cancelled", f"Cancelled; {reason}")
         elif now["held"]:

@@ -414,8 +414,9 @@ def test_a_run_that_does_not_react_to_its_cancellation_for_a_minute_is_ended(ser
     agent.beat_once()
 
     assert killed == [run], "once is enough"
-    agent.ends.tell(run, "it was ended.")
-    assert client.get(f"flow_runs/{run_id}")["state"] == "Cancelled"
+    agent.ends.tell(run, "signal 9")
+    record = client.get(f"flow_runs/{run_id}")
+    assert record["state"] == "Cancelled" and "did not react for 60 s" in record["state_message"]
 
 
 def test_signs_of_life_are_given_for_a_run_that_nothing_executes_yet(served: InProcessServer) -> None:
