@@ -130,7 +130,7 @@ def test_defaults_that_are_nothing_much_are_kept_too(api: Api, value: Any) -> No
 def test_required_parameters_without_a_value_are_named(api: Api) -> None:
     flow = api.register(flow_document(parameters={"b": ..., "a": ..., "c": 1}))["id"]
 
-    with pytest.raises(Refused, match="422 INVALID: .* parameters a, b"):
+    with pytest.raises(Refused, match=r"422 INVALID: .* parameters a, b"):
         api.new_run(flow)
     api.post(f"/flow_groups/{group_of(api, flow)}/parameters", {"parameters": {"a": 1}})
     assert api.run(api.new_run(flow, parameters={"b": None}))["parameters"] == {"a": 1, "b": None, "c": 1}
@@ -139,7 +139,7 @@ def test_required_parameters_without_a_value_are_named(api: Api) -> None:
 def test_unknown_parameters_are_refused_with_the_nearest_name(api: Api) -> None:
     flow = api.register(flow_document(parameters={"country": "nl"}))["id"]
 
-    with pytest.raises(Refused, match="no parameter 'contry'.*country"):
+    with pytest.raises(Refused, match=r"no parameter 'contry'.*country"):
         api.new_run(flow, parameters={"contry": "de"})
 
 
@@ -170,7 +170,8 @@ def test_an_idempotency_key_creates_one_run_of_a_version_for_ever(api: Api) -> N
     second = api.post("/flow_runs", {"flow_id": flow, "idempotency_key": "k"})
 
     assert (first["created"], second["created"], second["id"]) == (True, False, first["id"])
-    assert [one["state"] for one in api.items(f"/flow_runs/{first['id']}/states")] == ["Scheduled", "Running", "Success"]
+    states = [one["state"] for one in api.items(f"/flow_runs/{first['id']}/states")]
+    assert states == ["Scheduled", "Running", "Success"]
 
 
 def test_an_idempotency_key_belongs_to_one_version(api: Api) -> None:

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, func, or_, select, update
+from sqlalchemy import Connection, and_, case, cast, func, or_, select, update
 
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
@@ -81,7 +81,7 @@ def _candidates(tx: Tx, asking: Asking) -> Iterator[Any]:
     waiting = and_(_RUN.c.state == "Running", _RUN.c.held.is_(False), _RUN.c.id.in_(due_tasks))
     columns = (_RUN.c.id, _RUN.c.labels, _RUN.c.state, _RUN.c.state_start_time, _RUN.c.pool, _RUN.c.queue)
     for condition in (ready, waiting):
-        statement = select(*columns, _RUN.c.flow_group_id, _RUN.c.flow_id).where(condition, *_fitting(asking))
+        statement = select(*columns, _RUN.c.flow_group_id, _RUN.c.flow_id).where(condition, *_fitting(tx, asking))
         statement = statement.order_by(*_order(asking), _RUN.c.state_start_time, _RUN.c.id).limit(LOOKED_AT)
         if not tx.is_sqlite:
             statement = statement.with_for_update(skip_locked=True, of=_RUN)
@@ -90,16 +90,30 @@ def _candidates(tx: Tx, asking: Asking) -> Iterator[Any]:
                 yield row
 
 
-def _fitting(asking: Asking) -> list[Any]:
-    """Return conditions that let few runs through which the agent does not take."""
+def _fitting(tx: Tx, asking: Asking) -> list[Any]:
+    """Return the conditions of runs that the agent takes, so that runs for others cannot fill what is looked at."""
     conditions: list[Any] = [_RUN.c.pool.is_(None) if asking.pool is None else _RUN.c.pool == asking.pool]
     if asking.queues:
         conditions.append(_RUN.c.queue.in_(asking.queues))
     if asking.flow_ids:
         conditions.append(_RUN.c.flow_id.in_(asking.flow_ids))
-    if asking.pool is None and len(asking.labels) <= MOST_LABELS_FOR_SUBSETS:
+    if asking.pool is not None:
+        conditions.append(_within(tx, [*asking.labels, f"pool:{asking.pool}"]))
+    elif len(asking.labels) <= MOST_LABELS_FOR_SUBSETS:
         conditions.append(_RUN.c.labels.in_(_label_texts(sorted(set(asking.labels)))))
+    else:
+        conditions += [_RUN.c.labels != "[]", _within(tx, asking.labels)]
     return conditions
+
+
+def _within(tx: Tx, labels: Sequence[str]) -> Any:
+    """Return the condition that a run has no other labels than these."""
+    if not tx.is_sqlite:
+        from sqlalchemy.dialects.postgresql import JSONB
+
+        return cast(_RUN.c.labels, JSONB).contained_by(cast(list(labels), JSONB))
+    one = func.json_each(_RUN.c.labels).table_valued("value")
+    return ~select(one.c.value).where(one.c.value.not_in(labels)).exists()
 
 
 def _label_texts(labels: Sequence[str]) -> list[str]:

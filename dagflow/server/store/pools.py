@@ -22,7 +22,7 @@ def create_pool(tx: Tx, name: str, type: str, **values: Any) -> dict[str, Any]:
     """Make a pool with its queue ``default``, or return the one of that name."""
     if type not in TYPES:
         raise Invalid(f"A pool's type is one of {', '.join(TYPES)}, found {type!r}.")
-    if not name or any(sign in name for sign in "/:"):
+    if not name.strip() or any(sign in name for sign in "/:"):
         raise Invalid(f"A pool's name is not empty and has no '/' or ':', found {name!r}.")
     found = tx.execute(select(_POOL).where(_POOL.c.name == name)).first()
     if found is not None:
