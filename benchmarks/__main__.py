@@ -15,12 +15,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import building, cluster, engine, pools
+from benchmarks import backend, building, cluster, engine, pools
 from benchmarks.flows import layered, mapped, work
 from benchmarks.measure import Row, cpu_seconds, micro, rst_table, table
 from dagflow import Flow
 
-PARTS = {"engine": engine.rows, "building": building.rows, "pools": pools.rows, "dask": cluster.rows}
+PARTS = {
+    "engine": engine.rows,
+    "building": building.rows,
+    "pools": pools.rows,
+    "dask": cluster.rows,
+    "backend": backend.rows,
+}
 
 
 def prefect_rows(python: str) -> Iterator[Row]:
