@@ -47,7 +47,6 @@ def main() -> None:
     rng = random.Random(options.seed)
     total = 0
     with world(options.database_url) as here:
-        here.start_agent("--limit", "1")
         for number in range(options.runs):
             for point in POINTS:
                 times = 1 if number == 0 else rng.randint(1, OFTEN.get(point, 1))

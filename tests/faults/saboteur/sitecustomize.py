@@ -97,9 +97,9 @@ def write_acknowledged(path: str) -> None:
         def call(self: Any, where: str, params: Any = None) -> Any:
             answer = post(self, where, params)
             if where == "states":
-                for one in (*answer["flow_runs"], *answer["task_runs"]):
+                for kind, one in ((kind, one) for kind in ("flow_runs", "task_runs") for one in answer[kind]):
                     if one["status"] == "SUCCESS":
-                        appended(path, f"{one['id']} {one['state_id']} {one['version']}")
+                        appended(path, f"{kind}/{one['id']} {one['state_id']} {one['version']}")
             return answer
 
         return call
