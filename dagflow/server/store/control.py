@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import select
@@ -128,33 +127,51 @@ def _to_reset(tx: Tx, run_id: str, flow_id: str, chosen: str | None) -> tuple[li
     else:
         first = [row for row in rows if row.state in RESTARTED]
     # What failed as a whole stands for its task; a failed child leaves its task's other children alone.
-    whole = {row.task_id for row in first if row.map_index < 0}
-    partly = {row.task_id for row in first if row.map_index >= 0}
-    below = _downstream(tx, flow_id, whole | partly)
-    chosen_ids = {row.id for row in first}
-    reset = []
-    for row in rows:
-        if row.id in chosen_ids or row.task_id in below or (row.task_id in whole and row.map_index >= 0):
-            if row.state == "Mapped" and row.task_id in partly and row.task_id not in below:
-                continue
-            reset.append(row.id)
-    return reset, whole | partly | below
+    extents: _Extents = {}
+    for row in first:
+        if row.map_index < 0:
+            extents[row.task_id] = None
+        elif (indices := extents.setdefault(row.task_id, set())) is not None:
+            indices.add(row.map_index)
+    _spread(tx, flow_id, extents)
+    reset = [row.id for row in rows if row.task_id in extents and _covers(extents[row.task_id], row.map_index)]
+    return reset, set(extents)
 
 
-def _downstream(tx: Tx, flow_id: str, tasks: Iterable[str]) -> set[str]:
-    """Return the tasks that depend on *tasks*, themselves not among them."""
-    followers: dict[str, list[str]] = {}
-    edges = select(_EDGE.c.upstream_task_id, _EDGE.c.downstream_task_id).where(_EDGE.c.flow_id == flow_id)
-    for up, down in tx.execute(edges):
-        followers.setdefault(up, []).append(down)
-    found: set[str] = set()
-    waiting = list(tasks)
+_Extents = dict[str, set[int] | None]
+"""Which children of tasks run again; ``None`` stands for the task as a whole."""
+
+
+def _covers(extent: set[int] | None, map_index: int) -> bool:
+    return extent is None or map_index in extent
+
+
+def _spread(tx: Tx, flow_id: str, extents: _Extents) -> None:
+    """
+    Add to *extents* what depends on it.
+
+    Along an edge that is mapped a child depends on the one of its own number; over any other edge everything depends on
+    everything.
+    """
+    followers: dict[str, list[tuple[str, bool]]] = {}
+    edges = select(_EDGE.c.upstream_task_id, _EDGE.c.downstream_task_id, _EDGE.c.mapped, _EDGE.c.flattened)
+    for up, down, mapped, flattened in tx.execute(edges.where(_EDGE.c.flow_id == flow_id)):
+        followers.setdefault(up, []).append((down, mapped and not flattened))
+    waiting = list(extents)
     while waiting:
-        for one in followers.get(waiting.pop(), ()):
-            if one not in found:
-                found.add(one)
-                waiting.append(one)
-    return found
+        up = waiting.pop()
+        for down, is_one_by_one in followers.get(up, ()):
+            if _extend(extents, down, extents[up] if is_one_by_one else None):
+                waiting.append(down)
+
+
+def _extend(extents: _Extents, task: str, more: set[int] | None) -> bool:
+    """Let more children of a task run again; tell whether that is news."""
+    if task in extents and extents[task] is None:
+        return False
+    before = extents.get(task)
+    extents[task] = None if more is None else (before or set()) | more
+    return extents[task] != before or more is None
 
 
 def _warnings(tx: Tx, run_id: str, flow_id: str, again: set[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, literal_column, select
 
 from dagflow.server.database import tables
 from dagflow.server.errors import Conflict, NotFound
@@ -44,13 +44,15 @@ def stale_token(run_id: str, token: int, found: dict[str, Any]) -> Conflict:
 def graph(connection: Connection, run_id: str) -> dict[str, Any]:
     """Return the tasks of a run with their states, how many children are in which, and the edges."""
     run = get_flow_run(connection, run_id)
-    counted = select(_TASK_RUN.c.task_id, _TASK_RUN.c.map_index >= 0, _TASK_RUN.c.state, func.count()).where(
+    # Written out, because to PostgreSQL two expressions with parameters are never the same.
+    of_child = _TASK_RUN.c.map_index >= literal_column("0")
+    counted = select(_TASK_RUN.c.task_id, of_child, _TASK_RUN.c.state, func.count()).where(
         _TASK_RUN.c.flow_run_id == run_id
     )
     whole: dict[str, str] = {}
     children: dict[str, dict[str, int]] = {}
     for task_id, is_child, state, number in connection.execute(
-        counted.group_by(_TASK_RUN.c.task_id, _TASK_RUN.c.map_index >= 0, _TASK_RUN.c.state)
+        counted.group_by(_TASK_RUN.c.task_id, of_child, _TASK_RUN.c.state)
     ):
         if is_child:
             children.setdefault(task_id, {})[state] = number
