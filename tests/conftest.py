@@ -11,6 +11,7 @@ import pytest
 for _name in [name for name in os.environ if name.startswith("DAGFLOW__")]:
     del os.environ[_name]
 os.environ["DAGFLOW__USER_CONFIG_PATH"] = os.devnull
+os.environ["DAGFLOW_PROFILE"] = ""
 
 # Imported here, because importing reads the environment.
 from dagflow.utilities.configuration import set_temporary_config

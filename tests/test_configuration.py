@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import os
 import pickle
+import re
 import tomllib
 from datetime import timedelta
 from pathlib import Path
@@ -272,6 +272,13 @@ def test_only_included_keys_and_sections_become_variables() -> None:
     }
 
 
+def explained(lines: list[str], number: int) -> bool:
+    """Tell whether a comment stands above a setting, or above the group of settings that it belongs to."""
+    while number and re.match(r"\w+ = ", lines[number - 1]):
+        number -= 1
+    return number > 0 and lines[number - 1].startswith("#")
+
+
 def packaged_keys() -> list[tuple[str, ...]]:
     with open(configuration.DEFAULT_CONFIG, "rb") as stream:
         return list(dict_to_flatdict(tomllib.load(stream)))
@@ -282,9 +289,9 @@ def test_every_setting_is_commented_and_documented(path: tuple[str, ...]) -> Non
     page = (ROOT / "docs" / "reference" / "configuration.rst").read_text()
     lines = Path(configuration.DEFAULT_CONFIG).read_text().splitlines()
     heads = (f"{path[-1]} = ", f"[{'.'.join(path)}]")
-    commented = [above for above, line in itertools.pairwise(lines) if line.startswith(heads)]
+    places = [number for number, line in enumerate(lines) if line.startswith(heads)]
 
-    assert commented
-    assert all(above.startswith("#") for above in commented)
+    assert places
+    assert all(explained(lines, number) for number in places)
     assert f"``{'.'.join(path)}``" in page
     assert f"``DAGFLOW__{'__'.join(path).upper()}" in page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import json
 import re
 import subprocess
@@ -276,9 +277,10 @@ def loaded_after(code: str) -> set[str]:
         ("from dagflow import Flow, Parameter, Task, case, flatten, mapped, task, unmapped", set()),
         ("from dagflow.executors import LocalDaskExecutor, LocalExecutor", set()),
         ("from dagflow.engine import signals, state", set()),
+        ("from dagflow.server.app import create_app", {"asyncio", "pydantic"}),
         ("from dagflow import Flow, task\nwith Flow('f') as flow:\n    task(lambda x: x, name='t')(1)", {"networkx"}),
     ],
-    ids=["the package", "settings", "names", "executors", "states", "a flow that is built"],
+    ids=["the package", "settings", "names", "executors", "states", "the server", "a flow that is built"],
 )
 def test_an_import_loads_no_more_than_it_needs(code: str, allowed: set[str]) -> None:
     assert loaded_after(code) - allowed == set()
@@ -289,7 +291,15 @@ def test_an_import_loads_no_more_than_it_needs(code: str, allowed: set[str]) -> 
 NAMES = {
     "dagflow": """Flow Task Parameter task tags apply_map case mapped unmapped flatten resource_manager context config
         Client schedules triggers storage executors engine tasks utilities core environments run_configs serialization
-        client backend agent artifacts __version__""",
+        client backend agent artifacts __version__ flow get_run_logger disable_run_logger task_input_hash runtime
+        variables""",
+    "dagflow.agent": "Agent",
+    "dagflow.agent.docker": "DockerAgent",
+    "dagflow.agent.kubernetes": "KubernetesAgent",
+    "dagflow.agent.local": "LocalAgent",
+    "dagflow.artifacts": "create_link create_markdown delete_artifact update_link update_markdown",
+    "dagflow.backend": """FlowRunLog FlowRunView FlowView TaskRunView check_for_compatible_agents delete_key
+        get_key_value list_keys set_key_value stream_flow_run_logs watch_flow_run""",
     "dagflow.client": "Client Secret",
     "dagflow.core": "Flow Task Parameter Edge",
     "dagflow.core.edge": "Edge",
@@ -310,9 +320,13 @@ NAMES = {
         ValidationFailed""",
     "dagflow.exceptions": """AuthorizationError ClientError FlowStorageError ObjectNotFoundError PrefectException
         PrefectSignal TaskTimeoutSignal VersionLockMismatchSignal""",
-    "dagflow.executors": "Executor LocalDaskExecutor LocalExecutor",
+    "dagflow.executors": "DaskExecutor Executor LocalDaskExecutor LocalExecutor",
+    "dagflow.run_configs": """DockerRun ECSRun KubernetesRun LocalRun RunConfig UniversalRun VertexRun""",
+    "dagflow.runtime": "flow_run task_run",
     "dagflow.schedules": "CronSchedule IntervalSchedule RRuleSchedule Schedule adjustments clocks filters",
     "dagflow.schedules.clocks": "ClockEvent CronClock DatesClock IntervalClock RRuleClock",
+    "dagflow.storage": """Azure Bitbucket CodeCommit Docker GCS Git GitHub GitLab Local Module S3 Storage Webhook
+        get_default_storage_class""",
     "dagflow.tasks.control_flow": "FilterTask case ifelse merge switch",
     "dagflow.tasks.control_flow.case": "case",
     "dagflow.tasks.control_flow.conditional": "CompareValue Merge",
@@ -323,6 +337,8 @@ NAMES = {
     "dagflow.tasks.core.operators": """Add And Div Equal FloorDiv GetAttr GetItem GreaterThan GreaterThanOrEqual
         LessThan LessThanOrEqual Mod Mul Not NotEqual Or Pow Sub""",
     "dagflow.tasks.core.resource_manager": "ResourceManager resource_manager",
+    "dagflow.tasks.prefect": """CancelFlowRun RenameFlowRun StartFlowRun create_flow_run get_task_run_result
+        wait_for_flow_run""",
     "dagflow.tasks.secrets": "EnvVarSecret PrefectSecret SecretBase",
     "dagflow.tasks.shell": "ShellTask",
     "dagflow.triggers": """all_failed all_finished all_successful always_run any_failed any_successful manual_only
@@ -333,6 +349,7 @@ NAMES = {
     "dagflow.utilities.logging": "get_logger",
     "dagflow.utilities.notifications": "callback_factory gmail_notifier jira_notifier slack_notifier",
     "dagflow.utilities.tasks": "apply_map as_task defaults_from_attrs pause_task tags task",
+    "dagflow.variables": "get names set unset",
 }
 """The names that scripts written for Prefect 0.15 import, by module."""
 
@@ -349,7 +366,14 @@ def test_the_root_offers_exactly_its_names() -> None:
     assert [name for name in dagflow.__all__ if not hasattr(dagflow, name)] == []
 
 
-@pytest.mark.parametrize("name", [name for name in sources() if name != "dagflow.__main__"])
+SCRIPTS = {
+    "dagflow.__main__": "runs the command line",
+    "dagflow.server.database.migrations.env": "is executed by Alembic, inside a migration only",
+}
+"""Modules that act when they are imported, and why."""
+
+
+@pytest.mark.parametrize("name", [name for name in sources() if name not in SCRIPTS])
 def test_a_module_explains_itself_and_keeps_what_it_offers(name: str) -> None:
     module = importlib.import_module(name)
 
@@ -385,6 +409,33 @@ def test_every_page_is_in_the_index_of_its_folder(folder: str) -> None:
     pages = {path.stem for path in (ROOT / "docs" / folder).glob("*.rst")} - {"index"}
 
     assert [page for page in sorted(pages) if not re.search(rf"^   {page}$", index, re.MULTILINE)] == []
+
+
+def test_every_subcommand_is_in_the_documents() -> None:
+    from dagflow.cli import COMMANDS
+    from dagflow.utilities.importtools import import_object
+
+    page = (ROOT / "docs" / "reference" / "command_line.rst").read_text(encoding="utf-8")
+    sections = re.split(r"\n(?=.+\n-+\n)", page)
+    forgotten = []
+    for name, (place, _) in COMMANDS.items():
+        text = "".join(one for one in sections if f"``dagflow {name}``" in one.partition("\n")[0])
+        inner = getattr(import_object(place), "commands", {})
+        forgotten += [f"{name} {one}" for one in inner if not re.search(rf"(?<![\w-]){one}(?![\w-])", text)]
+
+    assert forgotten == []
+
+
+def test_every_request_the_server_answers_is_in_the_documents() -> None:
+    specification = importlib.util.spec_from_file_location("rest_api", ROOT / "docs" / "rest_api.py")
+    assert specification is not None and specification.loader is not None
+    rest_api = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(rest_api)
+
+    written = rest_api.PAGE.read_text(encoding="utf-8")
+
+    assert written == rest_api.page(), "the page is old; run: python docs/rest_api.py"
+    assert len(re.findall(r"^   \* - ``(GET|POST|PATCH|DELETE) /api/", written, re.MULTILINE)) > 90
 
 
 def test_every_example_is_in_the_documents() -> None:
