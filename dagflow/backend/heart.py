@@ -98,10 +98,12 @@ class Heart:
         path = f"flow_runs/{self._flow_run_id}"
         while not self._end.is_set():
             try:
+                # Not tried again at once: the next look comes soon, and hears sooner that the run is in other hands.
                 if self._mode == "thread":
-                    answer = self._client.post(f"{path}/heartbeat", {"token": self._token})
+                    body = {"token": self._token}
+                    answer = self._client._request("POST", f"{path}/heartbeat", body=body, retries=0)
                 else:
-                    answer = self._client.get(f"{path}/hold", {"token": self._token})
+                    answer = self._client._request("GET", f"{path}/hold", params={"token": self._token}, retries=0)
                 if answer["state"] in ("Cancelling", "Cancelled"):
                     self._stop("cancelled", "The flow run was cancelled.")
             except StaleTokenError as error:

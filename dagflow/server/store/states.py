@@ -220,6 +220,11 @@ class Batch:
                 self._count_tags(task_run, copy)
                 self._enter(task_run, copy)
 
+    def cancel(self, runs: Iterable[TaskRunNow], message: str | None) -> None:
+        """Let task runs be cancelled whose flow run was before it had any: nothing would ever end their waiting."""
+        for run in runs:
+            self._enter(run, wanted_state(run.id, state_document("Cancelled", message)))
+
     def _keep_inputs(self, run: TaskRunNow, wanted: Wanted) -> None:
         """Carry inputs that were kept with the state before over to one that has none."""
         if wanted.document.get("cached_inputs") or '"cached_inputs":{"' not in (run.serialized_state or ""):
@@ -493,13 +498,17 @@ def pending(flow_run_id: str, task_id: str, map_index: int, cache_key: str | Non
 def make_task_runs(tx: Tx, batch: Batch, flow_run_id: str) -> None:
     """Let a flow run have the runs of its unmapped tasks, if it has none."""
     runs, tasks = tables.flow_run, tables.task
-    row = tx.execute(select(runs.c.flow_id, runs.c.tasks_made).where(runs.c.id == flow_run_id)).first()
+    columns = (runs.c.flow_id, runs.c.tasks_made, runs.c.state, runs.c.state_message)
+    row = tx.execute(select(*columns).where(runs.c.id == flow_run_id)).first()
     if row is None or row.tasks_made:
         return
     found = tx.execute(select(tasks.c.id, tasks.c.cache_key).where(tasks.c.flow_id == row.flow_id)).all()
     new = [pending(flow_run_id, id, -1, key) for id, key in found]
     batch.read_task_runs(run.id for run in new)
-    batch.add_task_runs(run for run in new if run.id not in batch.task_runs)
+    missing = [run for run in new if run.id not in batch.task_runs]
+    batch.add_task_runs(missing)
+    if row.state == "Cancelled":
+        batch.cancel(missing, row.state_message)
     tx.execute(update(runs).where(runs.c.id == flow_run_id).values(tasks_made=True))
 
 

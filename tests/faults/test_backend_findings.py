@@ -1,0 +1,71 @@
+"""What faults brought to light, each in its smallest form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dagflow import Flow, task
+from dagflow.backend.heart import Heart
+from dagflow.client.client import Client
+from dagflow.exceptions import ServerUnreachableError
+from dagflow.storage import Local
+from dagflow.testing import InProcessServer
+
+
+@task
+def one() -> int:
+    return 1
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    with InProcessServer() as server:
+        yield server.client()
+
+
+@pytest.fixture
+def flow_id(client: Client, tmp_path: Path) -> str:
+    with Flow("found") as flow:
+        one()
+    flow.storage = Local(directory=str(tmp_path / "flows"), add_default_labels=False)
+    client.create_project("p")
+    return client.register(flow, "p", no_url=True)
+
+
+def test_a_run_that_was_cancelled_before_its_process_came_has_no_tasks_that_wait(client: Client, flow_id: str) -> None:
+    run_id = client.create_flow_run(flow_id=flow_id)
+    agent_id = client.register_agent("LocalAgent", "a", [])
+    (claimed,) = client.post(f"agents/{agent_id}/claim", {"labels": [], "limit": 1, "wait_seconds": 0})["runs"]
+    client.cancel_flow_run(run_id)
+
+    begun = client.post(f"flow_runs/{run_id}/begin", {"token": claimed["run_token"]})
+
+    assert begun["flow_run"]["state"] == "Cancelled"
+    left = client.get(f"flow_runs/{run_id}/task_runs")["items"]
+    assert [run["state"] for run in left if run["state"] != "Cancelled"] == []
+
+
+class _Unreachable:
+    """A client whose requests fail, and that tells how often each may be tried again."""
+
+    def __init__(self) -> None:
+        self.retries: list[Any] = []
+        self.api_url = "http://127.0.0.1:1/api"
+
+    def _request(self, method: str, path: str, retries: Any = None, **content: Any) -> Any:
+        self.retries.append(retries)
+        raise ServerUnreachableError("away")
+
+
+def test_a_look_whether_the_run_is_still_ours_is_not_held_up_by_waits_for_a_server_that_is_away() -> None:
+    client = _Unreachable()
+
+    with Heart(client, "run", 1, lambda kind, reason: None, mode="off"):
+        while not client.retries:
+            pass
+
+    assert client.retries == [0]
