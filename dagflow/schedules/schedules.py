@@ -84,10 +84,11 @@ class Schedule:
         At most 10,000 times of the clocks are looked at, so filters that nothing passes give an empty list.
         """
         after = dt.datetime.now(dt.UTC) if after is None else after
-        events = list(islice(self._events(after), max(n, 0)))
+        events = list(islice(self.events(after), max(n, 0)))
         return events if return_events else [event.start_time for event in events]
 
-    def _events(self, after: dt.datetime) -> Iterator[ClockEvent]:
+    def events(self, after: dt.datetime) -> Iterator[ClockEvent]:
+        """Return the events strictly after *after*, each made when it is asked for; see :meth:`next` for their end."""
         merged = _merged([clock.events(after=after) for clock in self.clocks])
         chosen: Iterator[ClockEvent] = islice(merged, MAX_CANDIDATES)
         if self.filters or self.or_filters or self.not_filters:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Query, Request
 from pydantic import Field
 
 from dagflow.server.api.answers import Answer, Body, Here, Paged, router
@@ -113,7 +113,7 @@ async def heartbeat(id: str, body: Beat, here: Here) -> Answer:
 
 
 @agents.post("/{id}/claim")
-async def claim(id: str, body: Claim, here: Here) -> Answer:
+async def claim(id: str, body: Claim, request: Request, here: Here) -> Answer:
     """Take due runs; when there are none, wait for some."""
     asking = claims.Asking(id, tuple(body.labels), body.limit, body.pool, tuple(body.queues), tuple(body.flow_ids))
     loop = asyncio.get_running_loop()
@@ -123,16 +123,27 @@ async def claim(id: str, body: Claim, here: Here) -> Answer:
     if not known:
         raise NotFound.of("agent", id)
     event = here.broker.wait_for_work()
+    gone = asyncio.create_task(_until_gone(request, event))
     try:
         while True:
             event.clear()
+            if gone.done():
+                return Answer({"runs": []})  # a run given to somebody who has left would wait to be taken for lost
             runs = await here.write(lambda tx: _claimed(tx, asking, request_id), once=False)
             left = end - loop.time()
             if runs or left <= 0 or here.stopping:
                 return Answer({"runs": runs})
             await _news(here, event, left)
     finally:
+        gone.cancel()
         here.broker.forget(event)
+
+
+async def _until_gone(request: Request, event: asyncio.Event) -> None:
+    """Wait until whoever asks has closed the connection, then wake who waits for work in its name."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    event.set()
 
 
 def _claimed(tx: Tx, asking: claims.Asking, request_id: str | None) -> list[dict[str, Any]]:

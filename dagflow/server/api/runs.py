@@ -306,9 +306,12 @@ async def lost(id: str, body: Losing, here: Here) -> Answer:
     """Tell that the process of a flow run is gone."""
 
     def do(tx: Any) -> str:
-        for line in body.log:
-            logs.add_log(tx, id, "ERROR", line)
-        return holds.lose(tx, id, body.token, body.reason, here.settings.resurrection_attempt_limit)
+        before = holds.holder_of(tx, id)
+        state = holds.lose(tx, id, body.token, body.reason, here.settings.resurrection_attempt_limit)
+        if holds.holder_of(tx, id) != before:
+            for line in body.log:
+                logs.add_log(tx, id, "ERROR", line)
+        return state
 
     return Answer({"state": await here.write(do)})
 

@@ -197,8 +197,8 @@ flow_run = Table(
     Index("flow_run_ready", "state_start_time", sqlite_where=text(_READY), postgresql_where=text(_READY)),
     Index("flow_run_held", "held", sqlite_where=text(_HELD), postgresql_where=text(_HELD)),
     Index("flow_run_newest", "created", "id"),
-    Index("flow_run_by_state", "state", "created"),
-    Index("flow_run_by_group", "flow_group_id", "created"),
+    Index("flow_run_by_state", "state", "created", "id"),
+    Index("flow_run_by_group", "flow_group_id", "created", "id"),
     Index("flow_run_by_start", "scheduled_start_time", "id"),
 )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from dagflow.server.errors import Invalid
-from dagflow.server.orchestration.kinds import base_kinds, expanded
+from dagflow.server.orchestration.kinds import KINDS, base_kinds, expanded
 
 __all__ = ["ACTIONS", "TRIGGERS", "check_actions", "check_trigger", "filled", "fires"]
 
@@ -45,20 +45,32 @@ def check_trigger(trigger: dict[str, Any]) -> None:
         seconds = trigger.get("seconds")
         if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 < seconds < 1e9:
             raise Invalid(f"A trigger on time has seconds, found {seconds!r}.")
+    if kind == "agents":
+        _check_agents(trigger)
     groups = trigger.get("flow_group_ids")
     if groups is not None and not (isinstance(groups, list) and all(isinstance(one, str) for one in groups)):
         raise Invalid("flow_group_ids is a list of ids, or is left out for all flows.")
+
+
+def _check_agents(trigger: dict[str, Any]) -> None:
+    least, config = trigger.get("min_healthy", 1), trigger.get("agent_config_id")
+    if not isinstance(least, int) or isinstance(least, bool) or not 0 < least < 2**31:
+        raise Invalid(f"min_healthy is how many agents should be healthy, found {least!r}.")
+    if config is not None and not isinstance(config, str):
+        raise Invalid(f"agent_config_id is an id, found {config!r}.")
 
 
 def check_actions(actions: list[dict[str, Any]]) -> None:
     """Refuse actions that make no sense."""
     for action in actions:
         kind = action.get("type")
-        if kind not in ACTIONS:
+        if not isinstance(kind, str) or kind not in ACTIONS:
             raise Invalid(f"An action's type is one of {', '.join(ACTIONS)}, found {kind!r}.")
-        missing = [name for name in ACTIONS[kind] if not action.get(name)]
+        missing = [name for name in ACTIONS[kind] if not action.get(name) or not isinstance(action[name], str)]
         if missing:
-            raise Invalid(f"An action of type {kind!r} needs {', '.join(missing)}.")
+            raise Invalid(f"An action of type {kind!r} needs {', '.join(missing)}, as text.")
+        if kind == "set_state" and action["state"] not in KINDS:
+            raise Invalid(f"There is no state {action['state']!r}; there are {', '.join(sorted(KINDS))}.")
 
 
 def fires(trigger: dict[str, Any], flow_group_id: str, state: str) -> bool:

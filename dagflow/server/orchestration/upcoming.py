@@ -51,29 +51,18 @@ def planned_runs(
     """
     import pendulum
 
-    after = pendulum.from_timestamp(now)
     runs = []
-    seen = 0
-    for event in _events(schedule, after, count):
-        seen += 1
+    for number, event in enumerate(schedule.events(pendulum.from_timestamp(now))):
         start = stamp(event.start_time.timestamp())
-        if seen > count and at(start) > now + ahead:
-            break
         special = bool(event.parameter_defaults) or event.labels is not None
-        if latest is not None and start <= latest and not special:
-            continue
-        defaults = dict(event.parameter_defaults or {})
-        labels = None if event.labels is None else list(event.labels)
-        runs.append(PlannedRun(start, _key(source, start, defaults, labels), defaults, labels))
+        if latest is None or start > latest or special:
+            defaults = dict(event.parameter_defaults or {})
+            labels = None if event.labels is None else list(event.labels)
+            runs.append(PlannedRun(start, _key(source, start, defaults, labels), defaults, labels))
+        # The first one beyond the time to be covered is made too, so that it is seen to be covered.
+        if number + 1 >= MOST_RUNS or (number + 1 >= count and at(start) > now + ahead):
+            break
     return runs
-
-
-def _events(schedule: Schedule, after: Any, count: int) -> list[Any]:
-    # Most schedules have few runs in the time to be covered, so the first ones are asked for alone.
-    found: list[Any] = schedule.next(count, after=after, return_events=True)
-    if len(found) < count:
-        return found
-    return schedule.next(MOST_RUNS, after=after, return_events=True)
 
 
 def _key(source: str, start: str, defaults: Mapping[str, Any], labels: list[str] | None) -> str:

@@ -161,12 +161,27 @@ def _checked_address(url: str, *, allow_private: bool) -> str:
     found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
     addresses = [ipaddress.ip_address(one[4][0]) for one in found]
     for address in addresses:
-        if not allow_private and not (getattr(address, "ipv4_mapped", None) or address).is_global:
+        if not allow_private and not _is_public(address):
             raise PermissionError(
                 f"{parts.hostname} is at {address}, a private address. "
                 "Set server.allow_private_webhooks to true if webhooks may go there."
             )
     return str(addresses[0])
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Tell whether an address is somebody's on the open network, also when it is one that others are written into."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is None and address in _TRANSLATED:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+        if inner is not None:
+            return _is_public(inner)
+    return address.is_global and not address.is_multicast
+
+
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+"""Behind these lie addresses of version 4."""
 
 
 def _accepted(answer: Any) -> str:

@@ -36,6 +36,8 @@ def create_automation(tx: Tx, values: dict[str, Any]) -> str:
 
 def change_automation(tx: Tx, id: str, changes: dict[str, Any]) -> None:
     """Change an automation."""
+    if not changes.get("name", "unchanged").strip():
+        raise Invalid("An automation needs a name.")
     if "trigger" in changes:
         check_trigger(changes["trigger"])
     if "actions" in changes:

@@ -20,7 +20,7 @@ from dagflow.server.store import groups, logs, records
 from dagflow.server.store.states import Batch, make_task_runs, state_document, wanted_state
 from dagflow.server.text import loaded
 
-__all__ = ["beat", "begin", "lose", "release"]
+__all__ = ["beat", "begin", "holder_of", "lose", "release"]
 
 _RUN, _TASK_RUN, _TASK, _FLOW, _GROUP = tables.flow_run, tables.task_run, tables.task, tables.flow, tables.flow_group
 
@@ -41,6 +41,12 @@ def stale(run: FlowRunNow, token: int) -> Conflict:
         code="STALE_TOKEN",
         detail={"run_token": run.run_token, "state": run.state},
     )
+
+
+def holder_of(tx: Tx, run_id: str) -> int | None:
+    """Return the token of the hold on a run, ``None`` when nobody has one."""
+    row = tx.execute(select(_RUN.c.held, _RUN.c.run_token).where(_RUN.c.id == run_id)).first()
+    return row.run_token if row is not None and row.held else None
 
 
 def begin(tx: Tx, run_id: str, token: int | None, lost_after: float, alive: float | None) -> dict[str, Any]:
@@ -150,7 +156,7 @@ def lose(tx: Tx, run_id: str, token: int | None, reason: str, limit: int) -> str
     times without any task finishing in between.
     """
     batch, run = _locked_run(tx, run_id)
-    if run.state in FINISHED or (token is not None and token != run.run_token):
+    if run.state in FINISHED or not run.held or (token is not None and token != run.run_token):
         return run.state
     if run.state == "Cancelling":
         _end(batch, run, "Cancelled", f"Cancelled; {reason}")

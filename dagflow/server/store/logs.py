@@ -10,6 +10,7 @@ from dagflow.server.clock import at, stamp
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
 from dagflow.server.store import records
+from dagflow.server.store.log_room import LogRoom
 from dagflow.server.text import dumped, loaded
 
 __all__ = ["add_log", "add_logs", "list_logs"]
@@ -33,20 +34,24 @@ def add_logs(tx: Tx, requests: list[tuple[list[Any], int]]) -> list[dict[str, An
     A line that makes no sense is reported and spoils no other. Beyond the most lines of a run one line says so.
     """
     ids = {str(one.get("flow_run_id")) for lines, _ in requests for one in lines if isinstance(one, dict)}
+    room = LogRoom(tx)
     runs = tables.flow_run
     known = set(tx.execute(select(runs.c.id).where(runs.c.id.in_(ids))).scalars())
     answers, rows = [], []
-    for lines, _ in requests:
+    for lines, most in requests:
         errors = []
         for number, line in enumerate(lines):
             problem = _problem(line, known)
             if problem is None:
-                rows.append(_row(line, tx.stamp))
+                if room.takes(line["flow_run_id"], most):
+                    rows.append(_row(line, tx.stamp))
             else:
                 errors.append({"number": number, "message": problem})
         answers.append({"success": True, "written": len(lines) - len(errors), "errors": errors})
     if rows:
         tx.execute(insert(_LOG), rows)
+    room.note()
+    if rows:
         tx.news += [("log", id) for id in {row["flow_run_id"] for row in rows}]
     return answers
 
@@ -54,7 +59,7 @@ def add_logs(tx: Tx, requests: list[tuple[list[Any], int]]) -> list[dict[str, An
 def _problem(line: Any, known: set[str]) -> str | None:
     if not isinstance(line, dict):
         return "A log line is an object."
-    if line.get("flow_run_id") not in known:
+    if not isinstance(line.get("flow_run_id"), str) or line["flow_run_id"] not in known:
         return f"There is no flow run {line.get('flow_run_id')!r}."
     return None
 

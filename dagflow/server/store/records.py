@@ -100,11 +100,7 @@ class Page:
         The cursor holds the last row's values, so a page costs the same wherever it is, and rows that come in between
         shift nothing.
         """
-        found = statement
-        if self.cursor is not None:
-            found = found.where(_behind(order, _read_cursor(self.cursor, order), descending))
-        found = found.order_by(*((one.desc() if descending else one.asc()) for one in order)).limit(self.limit + 1)
-        rows = connection.execute(found).all()
+        rows = connection.execute(self.part(statement, order, descending=descending)).all()
         more = len(rows) > self.limit
         rows = rows[: self.limit]
         page: dict[str, Any] = {"items": [make(row) for row in rows], "cursor": None}
@@ -115,6 +111,12 @@ class Page:
             counted = select(func.count()).select_from(statement.order_by(None).limit(10_000).subquery())
             page["count"] = connection.execute(counted).scalar_one()
         return page
+
+    def part(self, statement: Select[Any], order: Sequence[Any], *, descending: bool = True) -> Select[Any]:
+        """Return *statement* for the rows of this page, and one more."""
+        if self.cursor is not None:
+            statement = statement.where(_behind(order, _read_cursor(self.cursor, order), descending))
+        return statement.order_by(*((one.desc() if descending else one.asc()) for one in order)).limit(self.limit + 1)
 
 
 def _behind(order: Sequence[Any], values: Sequence[Any], descending: bool) -> Any:

@@ -25,8 +25,9 @@ def set_value(tx: Tx, key: str, value: Any) -> str:
     text = dumped(value)
     if not key:
         raise Invalid("A value needs a key that is not empty.")
-    if len(text) > MOST_VALUE_BYTES:
-        raise TooLarge(f"The value of {key!r} has {len(text):,} bytes, and {MOST_VALUE_BYTES:,} are the most.")
+    size = len(text.encode())
+    if size > MOST_VALUE_BYTES:
+        raise TooLarge(f"The value of {key!r} has {size:,} bytes, and {MOST_VALUE_BYTES:,} are the most.")
     return _put(tx, _KEY, _KEY.c.key, key, {"key": key, "value": text})
 
 
@@ -107,7 +108,7 @@ def change_artifact(tx: Tx, id: str, data: Any) -> None:
 
 
 def _check_size(data: Any) -> None:
-    size = len(dumped(data))
+    size = len(dumped(data).encode())
     if size > MOST_ARTIFACT_BYTES:
         raise TooLarge(f"The artifact has {size:,} bytes, and {MOST_ARTIFACT_BYTES:,} are the most.")
 
