@@ -65,7 +65,10 @@ def router(prefix: str, tag: str) -> APIRouter:
     return APIRouter(prefix=prefix, tags=[tag], route_class=StrictRoute, default_response_class=Answer)
 
 
-def _here(request: Request) -> Backend:
+# Dependencies are coroutines: a plain function would be called on another thread.
+
+
+async def _here(request: Request) -> Backend:
     backend: Backend = request.app.state.backend
     return backend
 
@@ -74,7 +77,7 @@ Here = Annotated[Backend, Depends(_here)]
 """The server that the request came to."""
 
 
-def _page(
+async def _page(
     limit: Annotated[int, Query(ge=1, le=MOST_ITEMS)] = 50,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
     count: bool = False,
@@ -86,7 +89,12 @@ Paged = Annotated[Page, Depends(_page)]
 """Which part of a list is wanted."""
 
 
-def _who(request: Request) -> str | None:
+async def _who(request: Request) -> str | None:
+    return who_asks(request)
+
+
+def who_asks(request: Request) -> str | None:
+    """Return who asks, as far as known."""
     agent = request.headers.get("x-dagflow-agent-id")
     key = request.scope.get("dagflow.key")
     if agent:

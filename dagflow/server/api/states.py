@@ -6,7 +6,8 @@ from typing import Any
 
 from fastapi import Request
 
-from dagflow.server.api.answers import Answer, Here, Who, router
+from dagflow.server.api.answers import Answer, router, who_asks
+from dagflow.server.backend import Backend
 from dagflow.server.errors import Conflict, Invalid, NotFound, Refusal, TooLarge
 from dagflow.server.orchestration.rules import Wanted, moment
 from dagflow.server.store.states import Request as StatesRequest
@@ -57,8 +58,10 @@ _BATCH = {
 
 
 @states.post("", openapi_extra=_body(_BATCH))
-async def set_states(request: Request, here: Here, who: Who) -> Answer:
+async def set_states(request: Request) -> Answer:
     """Set states of flow runs and task runs; each has an answer of its own."""
+    # Asked most of all, so what it depends on is had without the machinery of dependencies.
+    here: Backend = request.app.state.backend
     body = await request.json()
     if not isinstance(body, dict):
         raise Invalid("The body is to be an object with flow_runs and task_runs.")
@@ -68,7 +71,7 @@ async def set_states(request: Request, here: Here, who: Who) -> Answer:
             raise Invalid(f"flow_runs and task_runs are lists of at most {MOST_STATES:,} items.")
     flow_runs, bad_flow_runs = _read(flow_items, _flow_run)
     task_runs, bad_task_runs = _read(task_items, _task_run)
-    answers = await here.set_states(StatesRequest(flow_runs, task_runs, who, here.settings.queue_interval))
+    answers = await here.set_states(StatesRequest(flow_runs, task_runs, who_asks(request), here.settings.queue_interval))
     return Answer(
         {
             "flow_runs": _merged(answers["flow_runs"], bad_flow_runs),
