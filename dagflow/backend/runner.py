@@ -206,7 +206,11 @@ class BackendFlowRunner(FlowRunner):
         reporter.close(timeout=3.0)
         if stopping.kind == "cancelled":
             logger.info("Flow run stopped: %s", stopping.reason)
-            return self._record_end(run_id, token, Cancelled("Flow run was cancelled."))
+            end = Cancelled("Flow run was cancelled.")
+            assert self.client is not None
+            # Before its first state is recorded, nobody waits for this process to stop: it is Cancelled already.
+            is_recorded = self.client.get(f"flow_runs/{run_id}")["state"] == "Cancelled"
+            return end if is_recorded else self._record_end(run_id, token, end)
         logger.warning("Flow run stopped in this process: %s", stopping.reason)
         raise ENDRUN(Failed(stopping.reason))
 

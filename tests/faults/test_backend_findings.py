@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from dagflow import Flow, task
+from dagflow.backend.execution import execute_flow_run, load_flow
 from dagflow.backend.heart import Heart
 from dagflow.client.client import Client
+from dagflow.engine.state import Cancelled
 from dagflow.exceptions import ServerUnreachableError
 from dagflow.storage import Local
 from dagflow.testing import InProcessServer
@@ -47,6 +49,24 @@ def test_a_run_that_was_cancelled_before_its_process_came_has_no_tasks_that_wait
     assert begun["flow_run"]["state"] == "Cancelled"
     left = client.get(f"flow_runs/{run_id}/task_runs")["items"]
     assert [run["state"] for run in left if run["state"] != "Cancelled"] == []
+
+
+def test_a_run_that_is_cancelled_while_its_process_begins_is_recorded_as_cancelled_once(
+    client: Client, flow_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = client.create_flow_run(flow_id=flow_id)
+
+    def loaded_slowly(*arguments: Any) -> Flow:
+        client.cancel_flow_run(run_id)
+        return load_flow(*arguments)
+
+    monkeypatch.setattr("dagflow.backend.execution.load_flow", loaded_slowly)
+
+    state = execute_flow_run(run_id, client)
+
+    assert isinstance(state, Cancelled)
+    states = [one["state"] for one in client.get(f"flow_runs/{run_id}/states")["items"]]
+    assert states == ["Scheduled", "Cancelled"]
 
 
 class _Unreachable:
