@@ -40,7 +40,7 @@ _SELECT = select(_GROUP, _FLOW.c.id.label("flow_id"), _FLOW.c.is_schedule_active
 def live_version(connection: Connection, group_id: str) -> dict[str, Any] | None:
     """Return the version of a group that is not archived, ``None`` when all are."""
     row = connection.execute(
-        select(_FLOW)
+        select(*records.light_columns(_FLOW))
         .where(_FLOW.c.flow_group_id == group_id, _FLOW.c.archived.is_(False))
         .order_by(_FLOW.c.version.desc())
         .limit(1)

@@ -64,6 +64,11 @@ def remove(tx: Tx, table: Table, id: str) -> bool:
     return bool(tx.execute(delete(table).where(table.c.id == id)).rowcount)
 
 
+def light_columns(table: Table) -> list[Any]:
+    """Return the columns of *table* but the description of a flow, which is large and which few need."""
+    return [column for column in table.c if column.name != "serialized_flow"]
+
+
 def fetch(connection: Connection, table: Table, id: str, kind: str | None = None) -> dict[str, Any]:
     """
     Return the record with the given id.
@@ -71,7 +76,7 @@ def fetch(connection: Connection, table: Table, id: str, kind: str | None = None
     Raises:
         NotFound: when there is none.
     """
-    row = connection.execute(select(table).where(table.c.id == id)).first()
+    row = connection.execute(select(*light_columns(table)).where(table.c.id == id)).first()
     if row is None:
         raise NotFound.of(kind or table.name.replace("_", " "), id)
     return record(row)

@@ -153,7 +153,7 @@ def scheduled_flows(connection: Any) -> list[str]:
 def make_planned_runs(tx: Tx, flow_id: str, limits: Limits = DEFAULT_LIMITS) -> list[str]:
     """Make the runs that the schedules of a live version ask for next; return the ids of new ones."""
     flow = tx.execute(
-        select(_FLOW, _GROUP.c.schedule.label("group_schedule"))
+        select(*records.light_columns(_FLOW), _GROUP.c.schedule.label("group_schedule"))
         .join(_GROUP, _GROUP.c.id == _FLOW.c.flow_group_id)
         .where(_FLOW.c.id == flow_id, _FLOW.c.archived.is_(False))
     ).first()
