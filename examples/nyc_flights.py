@@ -167,9 +167,12 @@ class Database:
         self.path = Path(path)
 
     def setup(self) -> sqlite3.Connection:
-        """Start an empty file, whose writes are quick because it can be made again."""
+        """
+        Open the file; writes are quick because it can be made again.
+
+        When a run is restarted, resources are opened once more, so what is in the file stays until it is loaded anew.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.unlink(missing_ok=True)
         connection = sqlite3.connect(self.path, check_same_thread=False)
         connection.execute("PRAGMA synchronous = OFF")
         return connection
@@ -183,11 +186,12 @@ class Database:
 def load(
     connection: sqlite3.Connection, flights: list[pd.DataFrame], airlines: pd.DataFrame, airports: pd.DataFrame
 ) -> int:
-    """Write the tables; return how many flights are in the database."""
+    """Write the tables, instead of what was there; return how many flights are in the database."""
+    connection.execute("DROP TABLE IF EXISTS flights")
     for part in flights:
         part.to_sql("flights", connection, if_exists="append", index=False)
-    airlines.to_sql("airlines", connection, index=False)
-    airports.to_sql("airports", connection, index=False)
+    airlines.to_sql("airlines", connection, if_exists="replace", index=False)
+    airports.to_sql("airports", connection, if_exists="replace", index=False)
     return int(connection.execute("SELECT count(*) FROM flights").fetchone()[0])
 
 
