@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from dagflow.backend.heart import signs_of_life
 from dagflow.backend.log_shipping import LogShipper
 from dagflow.backend.runner import BackendFlowRunner, Terminated, stopping_on_signals
 from dagflow.configuration import config
@@ -56,11 +57,13 @@ def _execute(client: Client, begun: dict[str, Any]) -> State:
     logger = get_logger("execution")
     try:
         with stopping_on_signals():
-            flow = load_flow(begun["flow"]["storage"], begun["flow"]["name"], client)
+            with signs_of_life(client, begun):
+                flow = load_flow(begun["flow"]["storage"], begun["flow"]["name"], client)
             runner = _runner(flow)
             runner.client, runner.begun = client, begun
             with context(**run["context"], running_with_backend=True):
-                return runner.run(executor=flow.executor)
+                final: State = runner.run(executor=flow.executor)
+                return final
     except ENDRUN as end:
         return end.state
     except Terminated:

@@ -19,7 +19,7 @@ from dagflow.configuration import config
 from dagflow.exceptions import ClientError, StaleTokenError
 from dagflow.utilities.logging import get_logger
 
-__all__ = ["Heart"]
+__all__ = ["Heart", "signs_of_life"]
 
 
 class Heart:
@@ -112,3 +112,13 @@ class Heart:
                 # The server may be away for a while; the reporter decides for how long that is borne.
                 get_logger("Heart").debug("No heartbeat: %s", error)
             self._end.wait(pause)
+
+
+def signs_of_life(client: Any, begun: dict[str, Any]) -> Heart:
+    """
+    Return what tells that a run lives while it is prepared: loading its code, or old results, may take minutes.
+
+    That it is to be cancelled, or in other hands, is heard when it begins.
+    """
+    run, enabled = begun["flow_run"]["id"], begun["heartbeat_enabled"] and str(config.cloud.heartbeat_mode) != "off"
+    return Heart(client, run, begun["run_token"], lambda kind, reason: None, enabled=enabled, mode="thread")

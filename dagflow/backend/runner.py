@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dagflow.backend.heart import Heart
+from dagflow.backend.heart import Heart, signs_of_life
 from dagflow.backend.reporting import BackendReporter, RunStopped, Stopping
 from dagflow.backend.resumption import read_values, recorded_states, runs_again
 from dagflow.configuration import config
@@ -111,9 +111,10 @@ class BackendFlowRunner(FlowRunner):
         slugs = {slug: task for task, slug in self.flow.slugs.items()}
         states = recorded_states(slugs, begun["task_runs"])
         done = {(row["task_id"], row["map_index"]): row["state"] for row in begun["task_runs"]}
-        if isinstance(known, Retrying):
-            states, done = self._try_again(known, states, done, slugs, begun)
-        self._record_problems(read_values(self.flow, states), begun)
+        with signs_of_life(self.client, begun):
+            if isinstance(known, Retrying):
+                states, done = self._try_again(known, states, done, slugs, begun)
+            self._record_problems(read_values(self.flow, states), begun)
         self.reporter = reporter = BackendReporter(
             self.client,
             run["id"],

@@ -11,7 +11,7 @@ import random
 import signal
 import time
 
-from tests.faults.backend_world import World, arguments, world
+from tests.faults.backend_world import STEADY, World, arguments, world
 from tests.faults.hurt_flows import RIGHT
 from tests.faults.records import check_run, starts, task_runs, value
 
@@ -56,7 +56,7 @@ def main() -> None:
     options = arguments(__doc__, runs=100)
     rng = random.Random(options.seed)
     on, again = 0, 0
-    with world(options.database_url) as here:
+    with world(options.database_url, settings=STEADY) as here:
         for number in range(options.runs):
             more, up = hurt_agent(here, rng)
             on, again = on + more, again + up

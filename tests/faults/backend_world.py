@@ -24,7 +24,7 @@ from dagflow.client.client import Client
 from dagflow.run_configs import LocalRun
 from tests.faults.hurt_flows import FLOW
 
-__all__ = ["FINISHED", "HEARTBEAT", "LOST_AFTER", "World", "arguments", "percentile", "world"]
+__all__ = ["FINISHED", "HEARTBEAT", "LOST_AFTER", "STEADY", "World", "arguments", "percentile", "world"]
 
 ROOT = Path(__file__).parent.parent.parent
 SABOTEUR = Path(__file__).parent / "saboteur"
@@ -45,6 +45,9 @@ SETTINGS = {
     "DAGFLOW__LOGGING__LEVEL": "INFO",
 }
 """What takes seconds takes fractions of one."""
+
+STEADY = {"DAGFLOW__SERVER__LOST_AFTER": "8"}
+"""For faults that do not silence a run: a busy machine may hold up its signs of life for longer than two seconds."""
 
 REGISTERING = """
 import sys

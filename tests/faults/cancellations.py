@@ -10,7 +10,7 @@ import random
 import time
 from typing import NamedTuple
 
-from tests.faults.backend_world import FINISHED, World, arguments, percentile, world
+from tests.faults.backend_world import FINISHED, STEADY, World, arguments, percentile, world
 from tests.faults.hurt_flows import FLOW, ON_DASK
 from tests.faults.records import starts
 
@@ -63,7 +63,7 @@ def main() -> None:
     rng = random.Random(options.seed)
     outcomes = []
     for source, longest in ((FLOW, 2.5), (ON_DASK, 6.0)):
-        with world(options.database_url, source=source) as here:
+        with world(options.database_url, source=source, settings=STEADY) as here:
             for number in range(options.runs // 2):
                 outcomes.append(cancel(here, rng, longest))
                 print(f"run {number + 1}: {outcomes[-1]}", flush=True)

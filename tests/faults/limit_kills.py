@@ -13,7 +13,7 @@ import signal
 import time
 from collections.abc import Iterable
 
-from tests.faults.backend_world import World, arguments, world
+from tests.faults.backend_world import STEADY, World, arguments, world
 from tests.faults.hurt_flows import LIMIT, LIMITED
 from tests.faults.records import Start, starts, value
 
@@ -71,7 +71,7 @@ def main() -> None:
     rng = random.Random(options.seed)
     killed: dict[int, float] = {}
     most = 0
-    with world(options.database_url, source=LIMITED) as here:
+    with world(options.database_url, source=LIMITED, settings=STEADY) as here:
         for number in range(options.runs):
             most = hurt_limited(here, rng, killed)
             print(f"kill {number + 1}: at most {most} at once", flush=True)

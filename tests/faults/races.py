@@ -13,7 +13,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from dagflow.exceptions import ConflictError
-from tests.faults.backend_world import ROOT, World, arguments, world
+from tests.faults.backend_world import ROOT, STEADY, World, arguments, world
 
 __all__ = ["ask_at_once", "main", "race"]
 
@@ -86,10 +86,10 @@ def ask_at_once(here: World, keys: int) -> None:
 def main() -> None:
     """Run the full sets: keys first, while there are no other runs."""
     options = arguments(__doc__, runs=1000)
-    with world(options.database_url, agents=0) as here:
+    with world(options.database_url, agents=0, settings=STEADY) as here:
         ask_at_once(here, max(1, options.runs // 10))
         print(f"{max(1, options.runs // 10)} keys asked for {ASKING} times at once: one run each", flush=True)
-    with world(options.database_url, agents=0) as here:
+    with world(options.database_url, agents=0, settings=STEADY) as here:
         seconds = race(here, options.runs)
         print(f"{options.runs} runs shared by {AGENTS} agents in {seconds:.1f} s: each given away once")
 

@@ -12,7 +12,7 @@ import random
 import signal
 import time
 
-from tests.faults.backend_world import World, arguments, world
+from tests.faults.backend_world import STEADY, World, arguments, world
 from tests.faults.hurt_flows import ON_DASK, WIDTH
 from tests.faults.records import check_run, starts, task_runs, value
 
@@ -44,7 +44,7 @@ def main() -> None:
     options = arguments(__doc__, runs=50)
     rng = random.Random(options.seed)
     total = 0
-    with world(options.database_url, source=ON_DASK) as here:
+    with world(options.database_url, source=ON_DASK, settings=STEADY) as here:
         for number in range(options.runs):
             seen, again = hurt_worker(here, rng)
             total += again

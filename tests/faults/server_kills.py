@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tests.faults.agent_kills import check_claims
-from tests.faults.backend_world import World, arguments, percentile, world
+from tests.faults.backend_world import STEADY, World, arguments, percentile, world
 from tests.faults.hurt_flows import RIGHT
 from tests.faults.postgres import Postgres, postgres
 from tests.faults.records import check_acknowledged, check_database, check_log, check_run, task_runs, value
@@ -119,7 +119,7 @@ def main() -> None:
             database = exits.enter_context(postgres())
             url, fault = database.url, fault or restart_database(database)
         assert fault is not None, f"--how is kill, term or database, not {how}"
-        here = exits.enter_context(world(url))
+        here = exits.enter_context(world(url, settings=STEADY))
         for number in range(options.runs):
             outcome = hurt(here, rng, fault)
             times.append(outcome.seconds)

@@ -19,8 +19,8 @@ from tests.faults import (
     registered_dask_kills,
     server_kills,
 )
-from tests.faults.backend_world import HEARTBEAT, LOST_AFTER, World, percentile, world
-from tests.faults.hurt_flows import FLOW, LIMITED, ON_DASK
+from tests.faults.backend_world import HEARTBEAT, LOST_AFTER, STEADY, World, percentile, world
+from tests.faults.hurt_flows import LIMITED, ON_DASK
 from tests.faults.postgres import Postgres, postgres
 from tests.faults.saboteur.sitecustomize import POINTS
 
@@ -29,6 +29,13 @@ from tests.faults.saboteur.sitecustomize import POINTS
 def here() -> Iterator[World]:
     """Give a world with SQLite; a test that kills a part of it starts another in its place."""
     with world() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def steady() -> Iterator[World]:
+    """Give a world that is patient with runs that are not heard of."""
+    with world(settings=STEADY) as one:
         yield one
 
 
@@ -42,7 +49,7 @@ def database() -> Iterator[Postgres]:
 @pytest.fixture(scope="module")
 def on_postgresql(database: Postgres) -> Iterator[World]:
     """Give a world with PostgreSQL."""
-    with world(database.url) as one:
+    with world(database.url, settings=STEADY) as one:
         yield one
 
 
@@ -77,11 +84,10 @@ def test_a_run_that_is_cut_off_goes_on_or_is_left_to_another_process(here: World
     assert outcome.tokens == (1 if seconds < LOST_AFTER else 2)
 
 
-def test_a_cancelled_run_ends_soon_and_leaves_nothing_behind(here: World) -> None:
+def test_a_cancelled_run_ends_soon_and_leaves_nothing_behind(steady: World) -> None:
     rng = random.Random(27)
-    here.register(FLOW, "cancelled.py")
 
-    outcomes = [cancellations.cancel(here, rng, 1.6) for _ in range(6)]
+    outcomes = [cancellations.cancel(steady, rng, 1.6) for _ in range(6)]
 
     assert sum(one.state == "Cancelled" for one in outcomes) >= 3
 
@@ -90,11 +96,10 @@ def test_a_cancelled_run_ends_soon_and_leaves_nothing_behind(here: World) -> Non
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_runs_go_on_without_their_agent_and_none_is_lost(here: World, seed: int) -> None:
+def test_runs_go_on_without_their_agent_and_none_is_lost(steady: World, seed: int) -> None:
     rng = random.Random(seed)
-    here.register(FLOW)
 
-    outcomes = [agent_kills.hurt_agent(here, rng) for _ in range(5)]
+    outcomes = [agent_kills.hurt_agent(steady, rng) for _ in range(5)]
 
     assert any(went_on for went_on, _ in outcomes)
 
@@ -102,10 +107,10 @@ def test_runs_go_on_without_their_agent_and_none_is_lost(here: World, seed: int)
 # --- server and database -----------------------------------------------------------------------------------------
 
 
-def test_what_was_acknowledged_is_there_after_the_server_was_killed(here: World) -> None:
+def test_what_was_acknowledged_is_there_after_the_server_was_killed(steady: World) -> None:
     rng = random.Random(3)
 
-    outcomes = [server_kills.hurt(here, rng, server_kills.kill_server) for _ in range(3)]
+    outcomes = [server_kills.hurt(steady, rng, server_kills.kill_server) for _ in range(3)]
 
     assert all(one.acknowledged and one.lines for one in outcomes)
 
@@ -118,10 +123,10 @@ def test_what_was_acknowledged_is_there_after_the_server_on_postgresql_was_kille
     assert all(one.acknowledged and one.lines for one in outcomes)
 
 
-def test_a_server_that_is_stopped_ends_soon_and_costs_nothing(here: World) -> None:
+def test_a_server_that_is_stopped_ends_soon_and_costs_nothing(steady: World) -> None:
     rng = random.Random(5)
 
-    outcomes = [server_kills.hurt(here, rng, server_kills.stop_server) for _ in range(3)]
+    outcomes = [server_kills.hurt(steady, rng, server_kills.stop_server) for _ in range(3)]
 
     assert all(one.lines for one in outcomes)
 
@@ -146,7 +151,7 @@ def test_limits_hold_while_processes_are_killed_and_no_slot_stays_taken() -> Non
     rng = random.Random(30)
     killed: dict[int, float] = {}
 
-    with world(source=LIMITED) as limited:
+    with world(source=LIMITED, settings=STEADY) as limited:
         most = [limit_kills.hurt_limited(limited, rng, killed) for _ in range(3)]
 
     assert max(most) == 2 and killed
@@ -155,7 +160,7 @@ def test_limits_hold_while_processes_are_killed_and_no_slot_stays_taken() -> Non
 def test_runs_on_dask_outlive_their_workers_and_end_when_they_are_cancelled() -> None:
     rng = random.Random(10)
 
-    with world(source=ON_DASK) as on_dask:
+    with world(source=ON_DASK, settings=STEADY) as on_dask:
         killed_after = [registered_dask_kills.hurt_worker(on_dask, rng)[0] for _ in range(3)]
         outcomes = [cancellations.cancel(on_dask, rng, 5.0) for _ in range(4)]
 
@@ -163,7 +168,7 @@ def test_runs_on_dask_outlive_their_workers_and_end_when_they_are_cancelled() ->
 
 
 def test_code_and_results_that_are_broken_fail_their_run_with_the_cause() -> None:
-    with world(source=broken_flows.GOOD) as breakable:
+    with world(source=broken_flows.GOOD, settings=STEADY) as breakable:
         for name, (change, named) in broken_flows.CODE.items():
             assert named in broken_flows.break_code(breakable, change), name
         for name in ("a bit flipped", "gone"):
@@ -172,7 +177,7 @@ def test_code_and_results_that_are_broken_fail_their_run_with_the_cause() -> Non
 
 
 def test_agents_that_race_get_each_run_once_and_a_key_stands_for_one_run() -> None:
-    with world(agents=0) as empty:
+    with world(agents=0, settings=STEADY) as empty:
         races.ask_at_once(empty, 5)
         for run in empty.client.get("flow_runs")["items"]:
             empty.client.cancel_flow_run(run["id"])

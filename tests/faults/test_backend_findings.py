@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from dagflow.engine.state import Cancelled
 from dagflow.exceptions import ServerUnreachableError
 from dagflow.storage import Local
 from dagflow.testing import InProcessServer
+from dagflow.utilities.configuration import set_temporary_config
 
 
 @task
@@ -24,9 +26,14 @@ def one() -> int:
 
 
 @pytest.fixture
-def client() -> Iterator[Client]:
-    with InProcessServer() as server:
-        yield server.client()
+def server() -> Iterator[InProcessServer]:
+    with InProcessServer() as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: InProcessServer) -> Client:
+    return server.client()
 
 
 @pytest.fixture
@@ -38,13 +45,19 @@ def flow_id(client: Client, tmp_path: Path) -> str:
     return client.register(flow, "p", no_url=True)
 
 
-def test_a_run_that_was_cancelled_before_its_process_came_has_no_tasks_that_wait(client: Client, flow_id: str) -> None:
-    run_id = client.create_flow_run(flow_id=flow_id)
+def claimed(client: Client, flow_id: str) -> tuple[str, int]:
+    """Return a run that was given to an agent, and its token."""
+    client.create_flow_run(flow_id=flow_id)
     agent_id = client.register_agent("LocalAgent", "a", [])
-    (claimed,) = client.post(f"agents/{agent_id}/claim", {"labels": [], "limit": 1, "wait_seconds": 0})["runs"]
+    (given,) = client.post(f"agents/{agent_id}/claim", {"labels": [], "limit": 1, "wait_seconds": 0})["runs"]
+    return given["flow_run"]["id"], given["run_token"]
+
+
+def test_a_run_that_was_cancelled_before_its_process_came_has_no_tasks_that_wait(client: Client, flow_id: str) -> None:
+    run_id, token = claimed(client, flow_id)
     client.cancel_flow_run(run_id)
 
-    begun = client.post(f"flow_runs/{run_id}/begin", {"token": claimed["run_token"]})
+    begun = client.post(f"flow_runs/{run_id}/begin", {"token": token})
 
     assert begun["flow_run"]["state"] == "Cancelled"
     left = client.get(f"flow_runs/{run_id}/task_runs")["items"]
@@ -67,6 +80,26 @@ def test_a_run_that_is_cancelled_while_its_process_begins_is_recorded_as_cancell
     assert isinstance(state, Cancelled)
     states = [one["state"] for one in client.get(f"flow_runs/{run_id}/states")["items"]]
     assert states == ["Scheduled", "Cancelled"]
+
+
+def test_a_run_whose_code_takes_minutes_to_load_is_not_taken_for_lost(
+    server: InProcessServer, client: Client, flow_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id, token = claimed(client, flow_id)
+
+    def loaded_slowly(*arguments: Any) -> Flow:
+        for _ in range(10):
+            time.sleep(0.03)  # for a sign of life between the turns of the clock
+            server.tick(20)
+        return load_flow(*arguments)
+
+    monkeypatch.setattr("dagflow.backend.execution.load_flow", loaded_slowly)
+
+    with set_temporary_config({"cloud.heartbeat_interval": 0.005}):
+        state = execute_flow_run(run_id, client, token)
+
+    assert state.is_successful()
+    assert client.get(f"flow_runs/{run_id}")["times_resurrected"] == 0
 
 
 class _Unreachable:
