@@ -21,7 +21,7 @@ AT_ONCE = 3
 
 
 def hurt_agent(here: World, rng: random.Random) -> tuple[int, int]:
-    """Kill the agent somewhere in the middle of a few runs; return how many ran on, and how many were taken up again."""
+    """Kill the agent somewhere in the middle of a few runs; return how many ran on, and were taken up again."""
     runs = [here.run(start=1) for _ in range(AT_ONCE)]
     time.sleep(rng.uniform(0.0, 2.5))
     agent = here.agents.pop()
@@ -61,8 +61,10 @@ def main() -> None:
             more, up = hurt_agent(here, rng)
             on, again = on + more, again + up
             print(f"kill {number + 1}: {more} runs went on, {up} taken up by the next agent", flush=True)
-    print(f"{options.runs} of {options.runs} kills passed: {options.runs * AT_ONCE} runs, {on} ran on without their "
-          f"agent, {again} were taken up by the next one")
+    print(
+        f"{options.runs} of {options.runs} kills passed: {options.runs * AT_ONCE} runs, {on} ran on without their "
+        f"agent, {again} were taken up by the next one"
+    )
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ class World:
         claims: which runs agents were given.
     """
 
-    def __init__(self, folder: Path, database_url: str | None = None, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, database_url: str | None, settings: Mapping[str, str] | None) -> None:
         self.folder = folder
         self.executions, self.acks, self.claims = folder / "executions", folder / "acks", folder / "claims"
         for path in (self.executions, self.acks, self.claims):
@@ -136,8 +136,9 @@ class World:
     def start_agent(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start an agent."""
         command = [sys.executable, "-m", "dagflow", "agent", "local", "start", "--no-hostname-label", *arguments]
+        log = self.agent_log
         agent = subprocess.Popen(
-            command, env=self.environment, stdout=self.agent_log, stderr=self.agent_log, cwd=ROOT, start_new_session=True
+            command, env=self.environment, stdout=log, stderr=log, cwd=ROOT, start_new_session=True
         )
         self.agents.append(agent)
         return agent

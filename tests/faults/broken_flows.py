@@ -100,7 +100,7 @@ def break_code(here: World, change: Callable[[str], str] | None) -> str:
 
 
 def break_result(here: World, change: Callable[[Path], None]) -> str:
-    """Kill a run between two tasks, break what the first returned, and return why the run failed when taken up again."""
+    """Kill a run between two tasks, break what the first returned, and return why the run failed then."""
     known = len(starts(here))
     run_id = here.run(env={"WAITS": "1"})
     here.wait_for(lambda: len(starts(here)) == known + 2, 30.0, "the second body to begin")

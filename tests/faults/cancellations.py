@@ -68,8 +68,10 @@ def main() -> None:
                 outcomes.append(cancel(here, rng, longest))
                 print(f"run {number + 1}: {outcomes[-1]}", flush=True)
     times = [one.seconds for one in outcomes if one.state == "Cancelled"]
-    print(f"{len(outcomes)} of {len(outcomes)} passed: {len(times)} cancelled after {percentile(times, 0.5):.2f} s (median), "
-          f"{max(times):.2f} s (longest); the others had finished")
+    print(
+        f"{len(outcomes)} of {len(outcomes)} passed: {len(times)} cancelled after {percentile(times, 0.5):.2f} s "
+        f"(median), {max(times):.2f} s (longest); the others had finished"
+    )
 
 
 if __name__ == "__main__":

@@ -21,8 +21,9 @@ OFTEN = {
     "before a state of the flow": 2, "after a state of the flow": 2, "before a task is reported to start": 30,
     "after a task was reported to start": 30, "before a body": 25, "before the result is written": 25,
     "between the bytes of a result and its name": 20, "between result and state": 20,
-    "before a task is reported to be done": 30, "after a task was reported to be done": 30, "before states are sent": 15,
-    "between states sent and their answer": 12, "before log lines are sent": 2, "while log lines are sent": 2,
+    "before a task is reported to be done": 30, "after a task was reported to be done": 30,
+    "before states are sent": 15, "between states sent and their answer": 12,
+    "before log lines are sent": 2, "while log lines are sent": 2,
 }  # fmt: skip
 """Points that a run passes at least this often."""
 

@@ -12,6 +12,7 @@ import random
 import signal
 import statistics
 import time
+from functools import partial
 
 from tests.faults.backend_world import FINISHED, World, arguments, percentile, world
 from tests.faults.hurt_flows import RIGHT
@@ -41,11 +42,15 @@ def hurt_run(here: World, rng: random.Random, kills: int) -> tuple[int, list[flo
         for pid in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        here.wait_for(lambda: len(starts(here)) > before or here.state(run_id) in FINISHED, 30.0, "the run to go on")
+        here.wait_for(partial(_goes_on, here, run_id, before), 30.0, "the run to go on")
         recovered.append(time.monotonic() - began)
     here.succeed(run_id)
     assert value(here, run_id, "total-2") == RIGHT
     return check_run(here, run_id, most_again(len(recovered))), recovered
+
+
+def _goes_on(here: World, run_id: str, before: int) -> bool:
+    return len(starts(here)) > before or here.state(run_id) in FINISHED
 
 
 def main() -> None:
@@ -59,8 +64,10 @@ def main() -> None:
             extra += more
             times += recovered
             print(f"run {number + 1}: {len(recovered)} kills, {more} bodies again", flush=True)
-    print(f"{options.runs} of {options.runs} runs passed; {len(times)} kills, {extra} bodies began again; recovered in "
-          f"{statistics.median(times):.2f} s (median), {percentile(times, 0.95):.2f} s (p95)")
+    print(
+        f"{options.runs} of {options.runs} runs passed; {len(times)} kills, {extra} bodies began again; recovered in "
+        f"{statistics.median(times):.2f} s (median), {percentile(times, 0.95):.2f} s (p95)"
+    )
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BEGINNING", "FLOW", "LIMITED", "LIMIT", "ON_DASK", "RIGHT", "WIDTH"]
+__all__ = ["BEGINNING", "FLOW", "LIMIT", "LIMITED", "ON_DASK", "RIGHT", "WIDTH"]
 
 BEGINNING = '''
 import datetime, os, time
@@ -25,7 +25,7 @@ def note(name):
 RIGHT = 764
 """What :data:`FLOW` computes when it starts with 1."""
 
-FLOW = f'''{BEGINNING}
+FLOW = f"""{BEGINNING}
 
 def work(name):
     note(name)
@@ -84,13 +84,13 @@ with Flow("hurt") as flow:
         no = branch(tried, "small")
     chosen = merge(yes, no)
     last = total([three, summed, tried])
-'''
+"""
 """Ten tasks, a map of twenty, a condition, a retry; one body at a time."""
 
 WIDTH = 60
 """How many children the maps of :data:`ON_DASK` have."""
 
-ON_DASK = f'''{BEGINNING}
+ON_DASK = f"""{BEGINNING}
 from dagflow.executors import DaskExecutor
 
 
@@ -117,12 +117,12 @@ def total(values):
 with Flow("on-dask") as flow:
     last = total(more.map(double.map(list(range({WIDTH})))))
 flow.executor = DaskExecutor(cluster_kwargs={{"n_workers": 2, "threads_per_worker": 1}})
-'''
+"""
 """Two maps and a sum on a cluster of its own with two workers."""
 
 LIMIT = 2
 
-LIMITED = f'''{BEGINNING}
+LIMITED = f"""{BEGINNING}
 from dagflow.executors import LocalDaskExecutor
 
 
@@ -143,5 +143,5 @@ def total(values):
 with Flow("limited") as flow:
     last = total(limited.map(list(range(6))))
 flow.executor = LocalDaskExecutor(scheduler="threads", num_workers=4)
-'''
+"""
 """Bodies of which only a few may run at once, over all runs."""

@@ -75,8 +75,10 @@ def main() -> None:
         for number in range(options.runs):
             most = hurt_limited(here, rng, killed)
             print(f"kill {number + 1}: at most {most} at once", flush=True)
-    print(f"{options.runs} of {options.runs} passed: {len(killed)} processes killed, never more than {most} of {LIMIT} "
-          "slots in use, none left taken")
+    print(
+        f"{options.runs} of {options.runs} passed: {len(killed)} processes killed, never more than {most} of {LIMIT} "
+        "slots in use, none left taken"
+    )
 
 
 if __name__ == "__main__":

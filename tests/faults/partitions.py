@@ -1,5 +1,5 @@
 """
-R16: cut the line between the process of a run and the server for a while; the run goes on, or is in other hands by then.
+R16: cut the line between the process of a run and the server; the run goes on, or is in other hands by then.
 
     python -m tests.faults.partitions --runs 50 --seed 1
 """
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from tests.faults.backend_world import LOST_AFTER, World, arguments, world
 from tests.faults.hurt_flows import RIGHT
 from tests.faults.proxy import Proxy
-from tests.faults.records import check_log, check_run, most_again, starts, task_runs, value
+from tests.faults.records import Start, check_log, check_run, most_again, starts, task_runs, value
 
 __all__ = ["Outcome", "hurt_line", "line", "main"]
 
@@ -73,10 +73,11 @@ def hurt_line(here: World, proxy: Proxy, way: str, seconds: float, rng: random.R
     # It may have begun what it could not know to be in other hands, until a moment after it could hear again.
     stubborn = [one for one in began if one.token == 1 and one.seconds > healed + 2.0]
     assert not stubborn, f"the old holder went on: {stubborn}"
-    return Outcome(check_run(here, run_id, most=most_again(1, PAUSE) + _unheard(began)), len({one.token for one in began}))
+    again = check_run(here, run_id, most=most_again(1, PAUSE) + _unheard(began))
+    return Outcome(again, len({one.token for one in began}))
 
 
-def _unheard(began: list) -> int:
+def _unheard(began: list[Start]) -> int:
     """Return how many bodies began under the old hold; of these none may have been recorded."""
     return sum(one.token == 1 for one in began)
 
@@ -92,8 +93,10 @@ def main() -> None:
             outcomes.append(hurt_line(here, proxy, way, seconds, rng))
             print(f"{way} {number + 1}: {seconds:.1f} s, {outcomes[-1]}", flush=True)
     changed = sum(one.tokens > 1 for one in outcomes)
-    print(f"{options.runs} of {options.runs} partitions passed; {changed} runs changed hands, "
-          f"{sum(one.again for one in outcomes)} bodies began again")
+    print(
+        f"{options.runs} of {options.runs} partitions passed; {changed} runs changed hands, "
+        f"{sum(one.again for one in outcomes)} bodies began again"
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """
-R12 and R14: four agents want the same runs, and fifty clients ask for the same one; each run is there and given away once.
+R12 and R14: four agents want the same runs, and fifty clients ask for the same one; each is there once.
 
     python -m tests.faults.races --runs 1000
 """
@@ -11,6 +11,8 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 from dagflow.exceptions import ConflictError
 from tests.faults.backend_world import ROOT, STEADY, World, arguments, world
@@ -50,32 +52,34 @@ def race(here: World, runs: int) -> float:
         for path in paths
     ]  # fmt: skip
     try:
-        here.wait_for(
-            lambda: sum(len(path.read_text().splitlines()) for path in paths if path.exists()) >= runs, 120.0, "all runs"
-        )
+        here.wait_for(lambda: sum(map(len, map(_lines, paths))) >= runs, 120.0, "all runs")
         seconds = time.monotonic() - began
         here.wait_for(lambda: {here.state(run) for run in wanted} == {"Success"}, 30.0, "their ends to be recorded")
     finally:
         for agent in agents:
             agent.kill()
             agent.wait()
-    given = Counter(line for path in paths if path.exists() for line in path.read_text().splitlines())
+    given = Counter(line for path in paths for line in _lines(path))
     assert set(given) == set(wanted) and set(given.values()) == {1}, f"{sum(given.values())} claims of {runs} runs"
     return seconds
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
 
 
 def ask_at_once(here: World, keys: int) -> None:
     """Ask for runs, fifty times at once under each key."""
     with ThreadPoolExecutor(ASKING) as threads:
         for key in range(keys):
+            wanted: dict[str, Any] = {"flow_id": here.flow_id, "idempotency_key": f"key-{key}"}
             asked = [
-                threads.submit(here.client.create_flow_run, flow_id=here.flow_id, parameters={"start": 1}, idempotency_key=f"k{key}")
-                for _ in range(ASKING)
-            ]  # fmt: skip
+                threads.submit(here.client.create_flow_run, **wanted, parameters={"start": 1}) for _ in range(ASKING)
+            ]
             found = {one.result() for one in asked}
             assert len(found) == 1, f"{len(found)} runs under one key"
             try:
-                here.client.create_flow_run(flow_id=here.flow_id, parameters={"start": 2}, idempotency_key=f"k{key}")
+                here.client.create_flow_run(**wanted, parameters={"start": 2})
             except ConflictError:
                 continue
             raise AssertionError("another body was taken under the same key")

@@ -11,8 +11,20 @@ from dagflow.server.clock import at
 from tests.faults.backend_world import World
 
 __all__ = [
-    "Start", "check_acknowledged", "check_database", "check_log", "check_run", "most_again", "starts", "task_runs", "value",
-]  # fmt: skip
+    "Start",
+    "check_acknowledged",
+    "check_database",
+    "check_log",
+    "check_run",
+    "most_again",
+    "starts",
+    "task_runs",
+    "value",
+]
+
+
+USED = "retry is used"
+"""What the server says of a retry that a lost process cost; those of the flow's own it does not count."""
 
 
 class Start(NamedTuple):
@@ -91,7 +103,7 @@ def check_run(here: World, run_id: str, most: int) -> int:
         assert versions == list(range(1, len(states) + 1)), f"{run['task_slug']} has versions {versions}"
         if run["id"] not in counted:
             continue
-        planned = 1 + sum(one["state"] == "Retrying" and "retry is used" not in (one["message"] or "") for one in states)
+        planned = 1 + sum(one["state"] == "Retrying" and USED not in (one["message"] or "") for one in states)
         extra += max(0, counted[run["id"]] - planned)
         done = [at(one["timestamp"]) for one in states if one["state"] == "Success"]
         late = [one for one in began if done and one.task_run_id == run["id"] and one.seconds > done[0] + 0.005]

@@ -49,7 +49,7 @@ def main() -> None:
             seen, again = hurt_worker(here, rng)
             total += again
             print(f"kill {number + 1}: after {seen} bodies, {again} began again", flush=True)
-    print(f"{options.runs} of {options.runs} kills passed; {total} bodies began again, none after its success was recorded")
+    print(f"{options.runs} of {options.runs} kills passed; {total} bodies began again, none whose success was recorded")
 
 
 if __name__ == "__main__":

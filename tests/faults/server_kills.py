@@ -1,5 +1,5 @@
 """
-R3, R5 and R8: end the server, or its database, while runs are in flight; what was acknowledged is there, and all goes on.
+R3, R5 and R8: end the server, or its database, while runs are in flight; what was acknowledged stays.
 
     python -m tests.faults.server_kills --runs 60 --seed 1 --how kill
     python -m tests.faults.server_kills --runs 30 --how kill --postgresql
@@ -15,12 +15,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from tests.faults.agent_kills import check_claims
 from tests.faults.backend_world import STEADY, World, arguments, percentile, world
 from tests.faults.hurt_flows import RIGHT
-from tests.faults.postgres import Postgres, postgres
+from tests.faults.postgres import postgres
 from tests.faults.records import check_acknowledged, check_database, check_log, check_run, task_runs, value
 
 __all__ = ["Outcome", "hurt", "kill_server", "main", "restart_database", "stop_server"]
@@ -58,7 +59,8 @@ def stop_server(here: World, rng: random.Random) -> float:
     """Stop the server in order, start it, and return how long it took to be ready."""
     drained = here.end_server(signal.SIGTERM)
     assert drained <= DRAINED, f"the server took {drained:.1f} s to end"
-    assert here.server is not None and here.server.returncode in (0, -signal.SIGTERM), here.server.returncode
+    server = here.server
+    assert server is not None and server.returncode in (0, -signal.SIGTERM), server.returncode
     time.sleep(rng.uniform(0.0, 1.0))
     return _started(here)
 
@@ -69,13 +71,14 @@ def _started(here: World) -> float:
     return seconds
 
 
-def restart_database(database: Postgres) -> Callable[[World, random.Random], float]:
-    """Return what restarts the database, by one of two ways, and tells after how long it can be used through the server."""
+def restart_database(*ways: Callable[[], None]) -> Callable[[World, random.Random], float]:
+    """Return what restarts the database in one of some *ways*, and tells when the server can use it."""
 
     def restart(here: World, rng: random.Random) -> float:
-        rng.choice((database.restart_fast, database.restart_killed))()
+        rng.choice(ways)()
         began = time.monotonic()
-        here.wait_for(lambda: here.client._request("GET", "projects", retries=0), 20.0, "the server to answer with data")
+        ask = partial(here.client._request, "GET", "projects", retries=0)
+        here.wait_for(ask, 20.0, "the server to answer with data")
         seconds = time.monotonic() - began
         assert seconds <= USABLE, f"the database was back for {seconds:.1f} s before the server could use it"
         return seconds
@@ -97,10 +100,14 @@ def hurt(here: World, rng: random.Random, fault: Callable[[World, random.Random]
         check_run(here, run, most=0)
         assert all(one["state"] not in ("Failed", "TriggerFailed") for one in task_runs(here, run))
         # The last lines are sent after the last state.
-        here.wait_for(lambda run=run: not here.flow_processes(run), 20.0, "the process to end")
+        here.wait_for(partial(_has_ended, here, run), 20.0, "the process to end")
         lines += check_log(here, run)
     check_claims(here)
     return Outcome(seconds, check_acknowledged(here), lines)
+
+
+def _has_ended(here: World, run_id: str) -> bool:
+    return not here.flow_processes(run_id)
 
 
 def main() -> None:
@@ -114,10 +121,11 @@ def main() -> None:
     rng = random.Random(options.seed)
     times, acknowledged, lines = [], 0, 0
     with contextlib.ExitStack() as exits:
-        url, fault = options.database_url, {"kill": kill_server, "term": stop_server}.get(how)
+        url = options.database_url
+        fault: Callable[[World, random.Random], float] | None = {"kill": kill_server, "term": stop_server}.get(how)
         if how == "database" or options.postgresql:
             database = exits.enter_context(postgres())
-            url, fault = database.url, fault or restart_database(database)
+            url, fault = database.url, fault or restart_database(database.restart_fast, database.restart_killed)
         assert fault is not None, f"--how is kill, term or database, not {how}"
         here = exits.enter_context(world(url, settings=STEADY))
         for number in range(options.runs):
@@ -125,9 +133,11 @@ def main() -> None:
             times.append(outcome.seconds)
             acknowledged, lines = outcome.acknowledged, lines + outcome.lines
             print(f"{how} {number + 1}: {outcome}", flush=True)
-    print(f"{options.runs} of {options.runs} passed ({how}, {(url or 'sqlite').partition(':')[0]}): {acknowledged} "
-          f"acknowledged states and {lines} log lines, none missing; back after {percentile(times, 0.5):.2f} s (median), "
-          f"{max(times):.2f} s (longest)")
+    print(
+        f"{options.runs} of {options.runs} passed ({how}, {(url or 'sqlite').partition(':')[0]}): {acknowledged} "
+        f"acknowledged states and {lines} log lines, none missing; back after {percentile(times, 0.5):.2f} s "
+        f"(median), {max(times):.2f} s (longest)"
+    )
 
 
 if __name__ == "__main__":

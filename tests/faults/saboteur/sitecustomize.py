@@ -69,7 +69,8 @@ def wrapped(target: str, around: Any) -> None:
 def crash_at(point: str, number: int) -> None:
     """Kill this process when it comes to *point* for the time *number*, if it has not been killed there before."""
     target, when = POINTS[point]
-    marker = os.path.join(os.path.dirname(os.environ["EXECUTIONS"]), f"crash-{os.environ['DAGFLOW__CONTEXT__FLOW_RUN_ID']}")
+    folder = os.path.dirname(os.environ["EXECUTIONS"])
+    marker = os.path.join(folder, f"crash-{os.environ['DAGFLOW__CONTEXT__FLOW_RUN_ID']}")
     if os.path.exists(marker):
         return
     left = [number]
@@ -97,8 +98,9 @@ def write_acknowledged(path: str) -> None:
         def call(self: Any, where: str, params: Any = None) -> Any:
             answer = post(self, where, params)
             if where == "states":
-                for kind, one in ((kind, one) for kind in ("flow_runs", "task_runs") for one in answer[kind]):
-                    if one["status"] == "SUCCESS":
+                for kind in ("flow_runs", "task_runs"):
+                    taken = [one for one in answer[kind] if one["status"] == "SUCCESS"]
+                    for one in taken:
                         appended(path, f"{kind}/{one['id']} {one['state_id']} {one['version']}")
             return answer
 
