@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -280,7 +281,13 @@ def _is_secret(path: tuple[str, ...]) -> bool:
 
 
 def _shown(path: tuple[str, ...], value: Any) -> Any:
-    return MASK if _is_secret(path) and value not in ("", None, {}) and not isinstance(value, bool) else value
+    if _is_secret(path) and value not in ("", None, {}) and not isinstance(value, bool):
+        return MASK
+    # The address of a database, or of a proxy, may hold a password.
+    return _PASSWORD.sub(rf"\1{MASK}@", value) if isinstance(value, str) else value
+
+
+_PASSWORD = re.compile(r"(://[^/?#@:]*:)[^/?#]*@")
 
 
 def shown_variable(name: str, value: Any) -> Any:

@@ -73,7 +73,7 @@ TEXTS = (
 NUMBERS = (
     0, -1, 1, 2**31 - 1, 2**31, 2**63 - 1, 2**63, -(2**63) - 1, 10**40, 0.5, -0.0, 1e308, 5e-324,
 )  # fmt: skip
-DOCUMENTS = (
+DOCUMENTS: tuple[Any, ...] = (
     None, True, [], {}, [[]], {"": None}, {"type": "Running"}, {"type": []},
     {"clocks": [{"type": "CronClock", "cron": "x"}]},
     {"type": "Schedule", "clocks": [clock(0)]}, {"clocks": [clock(86400.0, start_date={"dt": "x", "tz": "y"})]},

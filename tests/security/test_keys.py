@@ -71,7 +71,7 @@ def test_no_route_but_two_answers_without_a_valid_key(closed: InProcessServer) -
     admin = Api(closed, make_key(closed, "admin"))
     admin.delete(f"/keys/{admin.items('/keys')[1]['id']}")
     valid = make_key(closed, "admin")
-    headers = [
+    headers: list[Any] = [
         {}, {"Authorization": ""}, {"Authorization": "Bearer"}, {"Authorization": "Bearer "},
         {"Authorization": "Bearer nonsense"}, {"Authorization": f"Bearer {expired}"},
         {"Authorization": f"Bearer {revoked}"}, {"Authorization": f"Basic {valid}"}, {"Authorization": valid},

@@ -328,7 +328,7 @@ def test_a_schema_change_that_fails_changes_nothing(tmp_path: Path, monkeypatch:
     database = Database(f"sqlite:///{tmp_path}/x.db")
     with monkeypatch.context() as patch:
         patch.setitem(views._VIEWS, "v_task_run", "SELECT nonsense FROM nowhere_at_all (")
-        with pytest.raises(Exception, match="incomplete input|syntax"):
+        with pytest.raises(Exception, match=r"incomplete input|syntax"):
             upgrade(database.writer, database.url)
     left = database.read(lambda connection: connection.exec_driver_sql("SELECT name FROM sqlite_master").all())
 

@@ -232,7 +232,7 @@ def test_half_open_connections_hold_nobody_up_and_are_closed(server: Process) ->
         for number, connection in enumerate(connections):
             connection.sendall(half[number % len(half)])
         began = time.monotonic()
-        waits = []
+        waits: list[float] = []
         while len(waits) < 50:
             start = time.monotonic()
             ask(server, "/health")
