@@ -38,7 +38,7 @@ workdays = Schedule([CronClock("0 9 * * *")], filters=[filters.is_weekday])
 
 if __name__ == "__main__":
     now = datetime.datetime.now(datetime.UTC)
-    soon = [now + datetime.timedelta(milliseconds=200 + 50 * step) for step in range(3)]
+    soon = [now + datetime.timedelta(milliseconds=1500 + 50 * step) for step in range(3)]
     flow.schedule = Schedule([DatesClock(soon)])
     print("the last one succeeded:", flow.run().is_successful())
 
