@@ -135,7 +135,7 @@ class InProcessServer:
         self, clock: Any = None, database_url: str | None = None, *, port: bool = False, **settings: Any
     ) -> None:
         self.clock = clock if clock is not None else FakeClock(time.time())
-        self.settings = {"services": False, "secrets_key": "for tests", **settings}
+        self.settings = {"background": False, "secrets_key": "for tests", **settings}
         self.database_url = database_url
         self.url = "http://127.0.0.1:4200"
         self._wants_port = port

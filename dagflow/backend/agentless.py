@@ -45,8 +45,8 @@ def execute_flow_run_in_subprocess(
         run = client.get(f"flow_runs/{flow_run_id}")
         if run["state"] != "Scheduled":
             raise RuntimeError(
-                f"Flow run {run['name']!r} ({flow_run_id}) is {run['state']}; only one that is Scheduled can be executed. "
-                f"Restart it with `dagflow flow-run restart {flow_run_id}`."
+                f"Flow run {run['name']!r} ({flow_run_id}) is {run['state']}; only one that is Scheduled can be "
+                f"executed. Restart it with `dagflow flow-run restart {flow_run_id}`."
             )
         try:
             _until_finished(client, flow_run_id, run_api_key, include_local_env, sleep)

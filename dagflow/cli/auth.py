@@ -65,16 +65,31 @@ def status(as_json: bool) -> None:
 @click.option("--name", "-n", required=True, help="What the key is for.")
 @click.option("--expire", "-e", help="When it expires, as ISO time.")
 @click.option("--scope", type=click.Choice(SCOPES), default="write", show_default=True, help="What it allows.")
+@click.option("--local", is_flag=True, help="Write it to the database of a server on this machine, without asking it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def create_key(name: str, expire: str | None, scope: str, as_json: bool) -> None:
+def create_key(name: str, expire: str | None, scope: str, local: bool, as_json: bool) -> None:
     """Make a key and print it; it is shown this once."""
-    with connected() as client:
-        answer = client.post("keys", {"name": name, "scope": scope, "expires": expire})
+    if local:
+        answer = _local_key(name, scope, expire)
+    else:
+        with connected() as client:
+            answer = client.post("keys", {"name": name, "scope": scope, "expires": expire})
     if as_json:
         show_record(answer, "json")
         return
     say("Keep this key now: it is not shown again.", style="yellow")
     click.echo(answer["key"])
+
+
+def _local_key(name: str, scope: str, expire: str | None) -> dict[str, Any]:
+    """Make a key in the database itself: the first one, for a server that lets nobody in without."""
+    from dagflow.cli.server import opened_database
+    from dagflow.server.api.answers import moment
+    from dagflow.server.store import keys
+
+    expires = moment(expire, "--expire")
+    with opened_database() as database:
+        return database.write(lambda tx: keys.create_key(tx, name, scope, expires))
 
 
 @auth.command("list-keys")

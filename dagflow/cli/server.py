@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -106,16 +108,13 @@ def _set_level(level: str) -> None:
 def _warn_without_keys(settings: Any) -> None:
     from dagflow.server.store.keys import has_keys
 
-    database = _opened(settings)
-    try:
+    with opened_database(settings) as database:
         if not database.read(has_keys):
             say(
                 "WARNING: the server is open to other machines and there is no API key yet, so nobody can use it. "
                 "Create one on this machine: dagflow auth create-key --name me --local",
                 style="yellow",
             )
-    finally:
-        database.close()
 
 
 def _tell_ready(settings: Any) -> None:
@@ -242,13 +241,19 @@ def database() -> None:
 _url = click.option("--database-url", envvar="DAGFLOW_DATABASE_URL", help="Another database than the configured one.")
 
 
-def _opened(settings: Any) -> Any:
+@contextlib.contextmanager
+def opened_database(settings: Any = None) -> Iterator[Any]:
+    """Give the database of the settings, up to date."""
     from dagflow.server.database.engine import Database
     from dagflow.server.database.upgrade import upgrade
 
+    settings = settings or _settings()
     opened = Database(settings.database_url)
-    upgrade(opened.writer, settings.database_url)
-    return opened
+    try:
+        upgrade(opened.writer, settings.database_url)
+        yield opened
+    finally:
+        opened.close()
 
 
 def _file_of(settings: Any) -> str:

@@ -54,8 +54,8 @@ def create_app(server_settings: ServerSettings, clock: Clock | None = None) -> F
             backend.broker.attach(asyncio.get_running_loop())
             app.state.backend = backend
             app.state.services = services = Services(backend)
-            if server_settings.services:
-                services.start()
+            if server_settings.background:
+                services.start(others=server_settings.services)
             yield
         finally:
             backend.stopping = True

@@ -71,7 +71,8 @@ async def set_states(request: Request) -> Answer:
             raise Invalid(f"flow_runs and task_runs are lists of at most {MOST_STATES:,} items.")
     flow_runs, bad_flow_runs = _read(flow_items, _flow_run)
     task_runs, bad_task_runs = _read(task_items, _task_run)
-    answers = await here.set_states(StatesRequest(flow_runs, task_runs, who_asks(request), here.settings.queue_interval))
+    interval = here.settings.queue_interval
+    answers = await here.set_states(StatesRequest(flow_runs, task_runs, who_asks(request), interval))
     return Answer(
         {
             "flow_runs": _merged(answers["flow_runs"], bad_flow_runs),

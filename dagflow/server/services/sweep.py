@@ -1,4 +1,4 @@
-"""Heartbeats written down, lost runs found, late ones marked, runs skipped that may not overlap."""
+"""Signs of life written down, lost runs found, late ones marked, runs skipped that may not overlap."""
 
 from __future__ import annotations
 
@@ -25,12 +25,16 @@ _RUN, _GROUP = tables.flow_run, tables.flow_group
 
 def run(backend: Backend) -> None:
     """Do one pass."""
-    beats = backend.take_beats()
-    if beats:
-        backend.database.write(lambda tx: holds.beat(tx, beats))
     _deal_with_lost(backend)
     _mark_late(backend)
     _skip_overlapping(backend)
+
+
+def write_heartbeats(backend: Backend) -> None:
+    """Write down the signs of life that this server has had."""
+    beats = backend.take_beats()
+    if beats:
+        backend.database.write(lambda tx: holds.beat(tx, beats))
 
 
 def _deal_with_lost(backend: Backend) -> None:

@@ -32,6 +32,8 @@ class Service:
     interval: float
     run: Callable[[Backend], None]
     due: float = 0.0
+    everywhere: bool = False
+    """Whether every server has to do it, rather than one of several."""
 
 
 class Services:
@@ -42,6 +44,8 @@ class Services:
         self.holder = uuid.uuid4().hex
         settings = backend.settings
         self.services = [
+            # What was said to this server only this server can write down.
+            Service("heartbeats", settings.sweep_interval, sweep.write_heartbeats, everywhere=True),
             Service("sweep", settings.sweep_interval, sweep.run),
             Service("scheduler", settings.scheduler_interval, scheduler.run),
             Service("automations", settings.automation_interval, automations.run),
@@ -50,8 +54,10 @@ class Services:
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Begin."""
+    def start(self, *, others: bool = True) -> None:
+        """Begin; without *others* only with what every server has to do."""
+        if not others:
+            self.services = [one for one in self.services if one.everywhere]
         self._thread = threading.Thread(target=self._work, name="dagflow-services", daemon=True)
         self._thread.start()
 
@@ -91,7 +97,7 @@ class Services:
             )
 
     def _has_lease(self, service: Service) -> bool:
-        if self.backend.database.is_sqlite:
+        if service.everywhere or self.backend.database.is_sqlite:
             return True
         return self.backend.database.write(lambda tx: _take_lease(tx, service, self.holder))
 
