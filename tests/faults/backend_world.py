@@ -22,6 +22,7 @@ from typing import Any
 
 from dagflow.client.client import Client
 from dagflow.run_configs import LocalRun
+from tests.clusters import end_orderly_when_told
 from tests.faults.hurt_flows import FLOW
 
 __all__ = ["FINISHED", "HEARTBEAT", "LOST_AFTER", "STEADY", "World", "arguments", "percentile", "world"]
@@ -273,7 +274,8 @@ def world(
 
 
 def arguments(document: str | None, runs: int) -> argparse.Namespace:
-    """Return what was given on the command line of a full set."""
+    """Return what was given on the command line of a full set, which ends in order when it is told to."""
+    end_orderly_when_told()
     parser = argparse.ArgumentParser(description=document, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=runs)
     parser.add_argument("--seed", type=int, default=1)
