@@ -60,7 +60,8 @@ def stop_server(here: World, rng: random.Random) -> float:
     drained = here.end_server(signal.SIGTERM)
     assert drained <= DRAINED, f"the server took {drained:.1f} s to end"
     server = here.server
-    assert server is not None and server.returncode in (0, -signal.SIGTERM), server.returncode
+    assert server is not None
+    assert server.returncode in (0, -signal.SIGTERM), server.returncode
     time.sleep(rng.uniform(0.0, 1.0))
     return _started(here)
 
