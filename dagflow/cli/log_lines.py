@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dagflow.cli.render import local_time, show_rows
+from dagflow.cli.talk import say
 from dagflow.engine.clock import Clock
 from dagflow.engine.summary import printable
 
@@ -28,6 +29,9 @@ COLORS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
 def show_logs(client: Client, flow_run_id: str, form: str, follow: bool = False, clock: Clock | None = None) -> None:
     """Print the log of a run; with *follow* what comes after, line by line, until the run has finished."""
     path = f"flow_runs/{flow_run_id}/logs"
+    if not follow and form == "table":
+        _show_lines(list(client._items(path, page=PAGE)))
+        return
     if not follow:
         show_rows(client._items(path, page=PAGE), COLUMNS, form, "The run has no log yet.")
         return
@@ -43,8 +47,22 @@ def show_logs(client: Client, flow_run_id: str, form: str, follow: bool = False,
         clock.sleep(2)
 
 
+def _show_lines(lines: list[dict[str, Any]]) -> None:
+    if not lines:
+        say("The run has no log yet.")
+        return
+    head = f"{'TIMESTAMP':<19}  {'LEVEL':<8}  MESSAGE"
+    click.echo("\n".join([head, *map(_one_line, lines)]))
+
+
 def _one_line(line: dict[str, Any]) -> str:
-    return f"{local_time(line['timestamp'])}  {line['level']:<8}  {printable(line['message'] or '')}"
+    start = f"{local_time(line['timestamp'])}  {line['level']:<8}  "
+    return start + _paragraph(line["message"] or "", " " * 4)
+
+
+def _paragraph(text: str, indent: str) -> str:
+    """Return *text* with the lines of a traceback below each other; control characters are shown, not obeyed."""
+    return f"\n{indent}".join(map(printable, text.split("\n")))
 
 
 def print_watch_line(line: Any) -> None:
@@ -53,4 +71,5 @@ def print_watch_line(line: Any) -> None:
 
     level = logging.getLevelName(line.level)
     at = line.timestamp.astimezone().strftime("%H:%M:%S")
-    click.secho(f"└── {at} | {level:<7} | {printable(line.message)}", fg=COLORS.get(level), err=True)
+    text = _paragraph(line.message, " " * 4)
+    click.secho(f"└── {at} | {level:<7} | {text}", fg=COLORS.get(level), err=True)

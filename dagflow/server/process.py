@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -65,6 +66,17 @@ def _run(settings: ServerSettings, listener: socket.socket, ready: Callable[[Ser
 
     class Server(uvicorn.Server):
         """Tells when it is ready, and lets streams end before it waits for them."""
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            # Not the original, which raises the signal again at the end: a server that was told to stop, and did, is
+            # no failure.
+            before = {one: signal.signal(one, self.handle_exit) for one in (signal.SIGINT, signal.SIGTERM)}
+            try:
+                yield
+            finally:
+                for one, handler in before.items():
+                    signal.signal(one, handler)
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)

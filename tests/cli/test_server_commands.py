@@ -181,7 +181,7 @@ def test_logs_are_shown_whole_and_followed(run: Run, client: Client, served: InP
     by_name, by_id = run("get", "logs", "-n", "mine"), run("get", "logs", "--id", run_id)
     followed = run("flow-run", "logs", run_id, "--follow")
 
-    assert by_name.stdout == by_id.stdout and r"\x1b[2Jhello\nthere" in by_name.stdout
+    assert by_name.stdout == by_id.stdout and "\\x1b[2Jhello\n    there\n" in by_name.stdout
     assert by_name.stdout.splitlines()[0].split() == ["TIMESTAMP", "LEVEL", "MESSAGE"]
     assert "WARNING" in followed.stdout and "\x1b" not in followed.stdout + by_name.stdout
     assert json.loads(run("get", "logs", "-n", "mine", "--info").stdout)[-1]["flow_run_id"] == run_id
