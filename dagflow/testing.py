@@ -26,7 +26,7 @@ from dagflow.executors.base import Executor, resolve_nested
 if TYPE_CHECKING:
     from dagflow.client.client import Client
 
-__all__ = ["FakeClock", "InProcessServer", "ScriptedExecutor"]
+__all__ = ["FakeClock", "InProcessServer", "ScriptedExecutor", "assert_flow_structure", "flow_test_harness"]
 
 
 class FakeClock(Clock):
@@ -248,3 +248,39 @@ def _listening(app: Any) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join()
+
+
+def flow_test_harness(clock: Any = None, *, port: bool = False, **settings: Any) -> Any:
+    """
+    Give a backend of its own to a ``with`` block; see :func:`dagflow.harness.flow_test_harness`.
+
+    >>> with flow_test_harness() as harness:
+    ...     harness.client.get("health")["status"]
+    'ok'
+    """
+    from dagflow.harness import flow_test_harness as harness
+
+    return harness(clock, port=port, **settings)
+
+
+def assert_flow_structure(flow: Any, edges: Collection[tuple[str, str]]) -> None:
+    """
+    Assert that the edges of *flow* are exactly those between the tasks with the given names.
+
+    Args:
+        flow: the flow.
+        edges: pairs of names, upstream and downstream; constants do not count.
+
+    Raises:
+        AssertionError: which names what is missing and what is there besides.
+
+    >>> from dagflow.core.flow import Flow
+    >>> from dagflow.utilities.tasks import task
+    >>> with Flow("two") as flow:
+    ...     first = task(lambda: 1, name="first")()
+    ...     second = task(lambda x: x, name="second")(first)
+    >>> assert_flow_structure(flow, [("first", "second")])
+    """
+    found = {(edge.upstream_task.name, edge.downstream_task.name) for edge in flow.edges}
+    wanted = set(edges)
+    assert found == wanted, f"missing edges: {sorted(wanted - found)}; unexpected edges: {sorted(found - wanted)}"

@@ -81,6 +81,7 @@ FLOORS = {
     "dagflow.agent": AGENT,
     "dagflow.__main__": ROOF,
     "dagflow.cli": ROOF,
+    "dagflow.harness": ROOF,
     "dagflow.testing": ROOF,
 }
 """The floor of each module; one that is not named lives where its package does."""

@@ -8,6 +8,7 @@ states and values that another process left; and an end for each way in which a 
 from __future__ import annotations
 
 import contextlib
+import datetime
 import signal
 import threading
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ from dagflow.backend.resumption import read_values, recorded_states, runs_again
 from dagflow.configuration import config
 from dagflow.engine.flow_runner import FlowRunner
 from dagflow.engine.signals import ENDRUN
-from dagflow.engine.state import Cancelled, Failed, Retrying, State, Success, unwrapped
+from dagflow.engine.state import Cancelled, Failed, Paused, Pending, Retrying, Scheduled, State, Success, unwrapped
 from dagflow.exceptions import ClientError, ConflictError, StaleTokenError
 from dagflow.utilities.context import context
 from dagflow.utilities.logging import get_logger
@@ -131,7 +132,7 @@ class BackendFlowRunner(FlowRunner):
         try:
             with heart:
                 final = super().run(
-                    state=known,
+                    state=_at_the_servers_time(known, begun["server_time"]),
                     task_states={**states, **(task_states or {})},
                     parameters=values,
                     context=keys,
@@ -232,6 +233,14 @@ class BackendFlowRunner(FlowRunner):
         except (StaleTokenError, ConflictError):
             return
         get_logger("CloudFlowRunner").info("The run is given back; an agent takes it up when it is due.")
+
+
+def _at_the_servers_time(known: State, now: str) -> State:
+    """Return the state to begin in: what is due is due by the server's clock, whatever the one here says."""
+    if not isinstance(known, Scheduled) or isinstance(known, Paused):
+        return known
+    due = known.due()
+    return Pending() if due is not None and due <= datetime.datetime.fromisoformat(now).timestamp() else known
 
 
 def _is_left_out(kept: State | None, index: int) -> bool:

@@ -50,11 +50,15 @@ def routed(server: str, transport: Any) -> Iterator[None]:
 
     The transport is anything with ``handle_request``, as httpx2 calls it.
     """
+    before = _routes.get(server)
     _routes[server] = transport
     try:
         yield
     finally:
-        _routes.pop(server, None)
+        if before is None:
+            _routes.pop(server, None)
+        else:
+            _routes[server] = before
 
 
 class ServerEvent(NamedTuple):
