@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import json
 import os
 import random
@@ -256,6 +257,8 @@ def test_an_extra_that_is_missing_is_named_as_it_is(monkeypatch: pytest.MonkeyPa
     from dagflow.storage import S3
 
     monkeypatch.setitem(sys.modules, "s3fs", None)
+    # What fsspec has found before in this process it does not import again.
+    monkeypatch.delitem(importlib.import_module("fsspec.registry")._registry, "s3", raising=False)
     storage: Any = S3("bucket", key="k")
     storage.add_flow(Flow("etl"))
 
