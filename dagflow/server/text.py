@@ -46,7 +46,7 @@ def parsed(body: bytes) -> Any:
     return _without_nul(value) if b"\\u0000" in body else value
 
 
-_HUGE_EXPONENT = re.compile(rb"[eE]\+?[0-9]{3}")
+_HUGE_EXPONENT = re.compile(rb"[:,\[\s]-?[0-9.]+[eE]\+?[0-9]{3}")
 
 
 def _has_infinity(value: Any) -> bool:

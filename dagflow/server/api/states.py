@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fastapi import Request
@@ -145,19 +146,14 @@ def _wanted(item: Any, run_id: str) -> Wanted:
     )
 
 
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
+
+
 def _uuid(item: Any, name: str) -> str:
     value = item.get(name) if isinstance(item, dict) else None
-    if not isinstance(value, str) or len(value) != 36 or value.count("-") != 4 or not _is_hex(value):
+    if not isinstance(value, str) or _UUID(value) is None:
         raise Invalid(f"{name} is to be a UUID, found {value!r}.")
     return value
-
-
-def _is_hex(text: str) -> bool:
-    try:
-        int(text.replace("-", ""), 16)
-    except ValueError:
-        return False
-    return text.isascii()
 
 
 def _integer(item: dict[str, Any], name: str) -> int | None:

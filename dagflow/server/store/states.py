@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
@@ -316,9 +317,9 @@ class Batch:
         if new:
             self._insert_task_runs(new)
         if flow_runs:
-            self.tx.execute_many(_UPDATE_FLOW_RUN, [self._values(run, _CHANGED_FLOW_RUN) for run in flow_runs])
+            self.tx.execute_many(_UPDATE_FLOW_RUN, self._values(flow_runs, _CHANGED_FLOW_RUN))
         if old:
-            self.tx.execute_many(_UPDATE_TASK_RUN, [self._values(run, _CHANGED_TASK_RUN) for run in old])
+            self.tx.execute_many(_UPDATE_TASK_RUN, self._values(old, _CHANGED_TASK_RUN))
         if self._flow_history:
             self.tx.execute_many(_INSERT_FLOW_HISTORY, self._flow_history)
         if self._task_history:
@@ -335,11 +336,13 @@ class Batch:
             run = self.flow_runs[row["run_id"]]
             automations.queue_state_change(self.tx, enabled, row, run.flow_group_id)
 
-    def _values(self, run: Any, names: Iterable[str]) -> dict[str, Any]:
-        values = {f"new_{name}": getattr(run, name) for name in names}
-        values["row"] = run.id
-        values["new_updated"] = self.tx.stamp
-        return values
+    def _values(self, runs: Iterable[Any], names: tuple[str, ...]) -> list[dict[str, Any]]:
+        keys = ("row", *(f"new_{name}" for name in names))
+        get = attrgetter("id", *names)
+        rows = [dict(zip(keys, get(run), strict=True)) for run in runs]
+        for row in rows:
+            row["new_updated"] = self.tx.stamp
+        return rows
 
     def _insert_task_runs(self, runs: list[TaskRunNow]) -> None:
         rows = []
