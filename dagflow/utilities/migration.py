@@ -37,7 +37,7 @@ class Finding:
 
 def findings_in(source: str) -> list[Finding]:
     """
-    Return what is to be changed in *source*, by line.
+    Return what is to be changed in *source*, by line, and by the alphabet within one.
 
     Raises:
         SyntaxError: for text that is not Python.
@@ -50,7 +50,7 @@ def findings_in(source: str) -> list[Finding]:
     ...     y = f.submit(1)
     ...     if y.result() > 2: print(y)
     ... ''')]
-    ['y.result()', 'if y.result() > 2', 'print(y)']
+    ['if y.result() > 2', 'print(y)', 'y.result()']
     """
     tree = ast.parse(source)
     tasks = {one.name for one in ast.walk(tree) if isinstance(one, _FUNCTIONS) and _decorator(one, "task")}
