@@ -1,10 +1,11 @@
 """
-R3, R5 and R8: end the server, or its database, while runs are in flight; what was acknowledged stays.
+R3, R5, R7 and R8: end the server or its database, or lock that, while runs are in flight; what was acknowledged stays.
 
     python -m tests.faults.server_kills --runs 60 --seed 1 --how kill
     python -m tests.faults.server_kills --runs 30 --how kill --postgresql
     python -m tests.faults.server_kills --runs 50 --how term
     python -m tests.faults.server_kills --runs 20 --how database
+    python -m tests.faults.server_kills --runs 10 --how lock
 """
 
 from __future__ import annotations
@@ -12,24 +13,28 @@ from __future__ import annotations
 import contextlib
 import random
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+from dagflow.exceptions import ClientError
 from tests.faults.agent_kills import check_claims
 from tests.faults.backend_world import STEADY, World, arguments, percentile, world
 from tests.faults.hurt_flows import RIGHT
 from tests.faults.postgres import postgres
 from tests.faults.records import check_acknowledged, check_database, check_log, check_run, task_runs, value
 
-__all__ = ["Outcome", "hurt", "kill_server", "main", "restart_database", "stop_server"]
+__all__ = ["Outcome", "hurt", "kill_server", "lock_database", "main", "restart_database", "stop_server"]
 
 AT_ONCE = 3
 READY = 3.0
 DRAINED = 5.0
 USABLE = 5.0
+LOCKED = 30.0
+"""Seconds for which another process has the database to itself."""
 
 
 class Outcome(NamedTuple):
@@ -72,6 +77,33 @@ def _started(here: World) -> float:
     return seconds
 
 
+def lock_database(here: World, rng: random.Random) -> float:
+    """Keep the file of the database locked for half a minute, and return how long after that the server could write."""
+    connection = sqlite3.connect(here.database_url.removeprefix("sqlite:///"), timeout=10.0, isolation_level=None)
+    with contextlib.closing(connection):
+        connection.execute("BEGIN IMMEDIATE")
+        end = time.monotonic() + LOCKED
+        assert not _can_write(here), "the server wrote to a database that was locked"
+        assert here.client.get("projects")["items"], "the server could not even read"
+        time.sleep(max(0.0, end - time.monotonic()))
+        connection.execute("COMMIT")
+    began = time.monotonic()
+    here.wait_for(partial(_can_write, here), 20.0, "the server to write again")
+    seconds = time.monotonic() - began
+    assert seconds <= USABLE, f"the database was free for {seconds:.1f} s before the server wrote to it"
+    return seconds
+
+
+def _can_write(here: World) -> bool:
+    """Tell whether the server takes a write; one that it does not take is answered by 503 and a time to come again."""
+    try:
+        here.client._request("POST", "kv", body={"key": "written", "value": 1}, retries=0)
+    except ClientError as error:
+        assert error.status == 503, error
+        return False
+    return True
+
+
 def restart_database(*ways: Callable[[], None]) -> Callable[[World, random.Random], float]:
     """Return what restarts the database in one of some *ways*, and tells when the server can use it."""
 
@@ -87,6 +119,9 @@ def restart_database(*ways: Callable[[], None]) -> Callable[[World, random.Rando
     return restart
 
 
+FAULTS = {"kill": kill_server, "term": stop_server, "lock": lock_database}
+
+
 def hurt(here: World, rng: random.Random, fault: Callable[[World, random.Random], float]) -> Outcome:
     """Let *fault* happen somewhere in the middle of a few runs."""
     runs = [here.run(start=1) for _ in range(AT_ONCE)]
@@ -100,6 +135,7 @@ def hurt(here: World, rng: random.Random, fault: Callable[[World, random.Random]
         # The bodies are not hurt. That they saw no error: the one retry is the flow's own.
         check_run(here, run, most=0)
         assert all(one["state"] not in ("Failed", "TriggerFailed") for one in task_runs(here, run))
+        assert here.client.get(f"flow_runs/{run}")["times_resurrected"] == 0, "a run that lived was taken for lost"
         # The last lines are sent after the last state.
         here.wait_for(partial(_has_ended, here, run), 20.0, "the process to end")
         lines += check_log(here, run)
@@ -123,11 +159,11 @@ def main() -> None:
     times, acknowledged, lines = [], 0, 0
     with contextlib.ExitStack() as exits:
         url = options.database_url
-        fault: Callable[[World, random.Random], float] | None = {"kill": kill_server, "term": stop_server}.get(how)
+        fault: Callable[[World, random.Random], float] | None = FAULTS.get(how)
         if how == "database" or options.postgresql:
             database = exits.enter_context(postgres())
             url, fault = database.url, fault or restart_database(database.restart_fast, database.restart_killed)
-        assert fault is not None, f"--how is kill, term or database, not {how}"
+        assert fault is not None, f"--how is kill, term, lock or database, not {how}"
         here = exits.enter_context(world(url, settings=STEADY))
         for number in range(options.runs):
             outcome = hurt(here, rng, fault)

@@ -134,6 +134,12 @@ def test_a_server_that_is_stopped_ends_soon_and_costs_nothing(steady: World) -> 
     assert all(one.lines for one in outcomes)
 
 
+def test_runs_wait_for_a_database_that_another_process_has_locked_and_none_is_taken_for_lost(steady: World) -> None:
+    outcome = server_kills.hurt(steady, random.Random(7), server_kills.lock_database)
+
+    assert outcome.acknowledged and outcome.lines
+
+
 @pytest.mark.parametrize("how", ["restart_fast", "restart_killed"])
 def test_runs_outlive_a_restart_of_the_database(on_postgresql: World, database: Postgres, how: str) -> None:
     restart = server_kills.restart_database(getattr(database, how))
