@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from dagflow.cli.talk import Failure, NotFound, say, traceback_of
 from dagflow.engine.summary import printable
 from dagflow.exceptions import near_match
+from dagflow.utilities.context import context
 
 if TYPE_CHECKING:
     from dagflow.core.flow import Flow
@@ -35,6 +36,8 @@ class Source:
     documents: list[dict[str, Any]] = field(default_factory=list)
     variables: dict[str, Flow] = field(default_factory=dict)
     """The flows by the global variables that hold them."""
+    script: str | None = None
+    """The script that the flows were made by, which storages of scripts keep."""
 
     @property
     def names(self) -> list[str]:
@@ -106,7 +109,7 @@ def _from_script(path: str) -> Source:
         if flow.storage is None:
             flow.storage = Local(path=path, stored_as_script=True)
     variables = {name: value for name, value in vars(module).items() if isinstance(value, Flow)}
-    return Source(path, flows, variables=variables)
+    return Source(path, flows, variables=variables, script=path)
 
 
 def _from_module(name: str) -> Source:
@@ -189,7 +192,8 @@ def prepared(source: Source, labels: Iterable[str]) -> Iterator[tuple[str, dict[
     for flow in source.flows:
         shared.setdefault(id(flow.storage), []).append(flow)
     for flows in shared.values():
-        hashes = _built(flows, list(labels))
+        with context(local_script_path=source.script):
+            hashes = _built(flows, list(labels))
         for flow in flows:
             if hashes is None:
                 yield flow.name, None, ""

@@ -16,8 +16,9 @@ from dagflow.cli import cli
 from dagflow.cli.register import watch_files
 from dagflow.client import Client
 from dagflow.engine.state import Failed, Success
-from dagflow.storage import Local, Module
+from dagflow.storage import S3, Local, Module
 from dagflow.testing import FakeClock, InProcessServer
+from tests.conformance.stores import BUCKET, s3_server, s3_settings
 
 FLOW = """
 from dagflow import Flow, Parameter, task
@@ -137,6 +138,29 @@ def test_a_storage_that_cannot_be_built_does_not_hold_up_the_others(run: Run, cl
 
     assert result.exit_code == 1 and "Building `Local` storage... Error" in result.stderr
     assert "2 registered, 0 skipped, 1 errored" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["register -p one.py", "deploy one.py:flow"])
+def test_a_script_for_an_object_store_is_put_there(
+    run: Run, client: Client, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("one.py").write_text(
+        FLOW.format(name="one")
+        .replace('Flow("one")', f'Flow("one", storage=S3({BUCKET!r}, key="one.py", stored_as_script=True))')
+        .replace("import Flow", "import Flow, storage")
+        .replace("S3(", "storage.S3(")
+    )
+
+    with s3_server() as url:
+        for name, value in s3_settings(url).items():
+            monkeypatch.setenv("AWS_ENDPOINT_URL" if name == "endpoint_url" else name.upper(), value)
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        result = run(*command.split(), "--project", "night")
+        found = S3(BUCKET, key="one.py", stored_as_script=True)
+        found.flows["one"] = "one.py"
+
+        assert result.exit_code == 0, result.output
+        assert found.get_flow("one").name == "one"
 
 
 def test_a_flow_that_the_server_refuses_is_told(run: Run, client: Client) -> None:
