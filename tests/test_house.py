@@ -72,6 +72,7 @@ FLOORS = {
     "dagflow.utilities.storage": IO,
     "dagflow.server": SERVER,
     "dagflow.artifacts": CLIENT,
+    "dagflow.concurrency": CLIENT,
     "dagflow.engine.cloud": CLIENT,
     "dagflow.tasks.prefect": CLIENT,
     "dagflow.tasks.dagflow": CLIENT,
@@ -302,6 +303,7 @@ NAMES = {
     "dagflow.backend": """FlowRunLog FlowRunView FlowView TaskRunView check_for_compatible_agents delete_key
         get_key_value list_keys set_key_value stream_flow_run_logs watch_flow_run""",
     "dagflow.client": "Client Secret",
+    "dagflow.concurrency": "concurrency rate_limit",
     "dagflow.core": "Flow Task Parameter Edge",
     "dagflow.core.edge": "Edge",
     "dagflow.core.parameter": "DateTimeParameter Parameter",

@@ -12,7 +12,7 @@ from dagflow.exceptions import ClientError, ObjectNotFoundError
 
 __all__ = ["LibraryCalls"]
 
-TASK_TAG, FLOW_LABEL = "task_tag", "flow_label"
+TASK_TAG, FLOW_LABEL, NAMED = "task_tag", "flow_label", "named"
 
 
 class LibraryCalls(Connection):
@@ -81,16 +81,42 @@ class LibraryCalls(Connection):
         """Remove a limit by its id."""
         return self._delete_limit(limit_id)
 
+    def get_named_limit(self, name: str) -> int | None:
+        """Return how many slots there are for :func:`dagflow.concurrency.concurrency`; ``None`` is no limit."""
+        return self._limit(NAMED, name)
+
+    def update_named_limit(self, name: str, limit: int, slots_per_second: float | None = None) -> str:
+        """
+        Let tasks have at most *limit* slots under *name*, and return the limit's id.
+
+        Args:
+            name: what tasks call it.
+            limit: how many slots there are.
+            slots_per_second: how many come back each second, for :func:`dagflow.concurrency.rate_limit`; without it
+                they come back when tasks leave their block.
+
+        Raises:
+            ValueError: for a negative limit, or a rate that is not above 0.
+        """
+        return self._set_limit(NAMED, name, limit, slots_per_second)
+
+    def delete_named_limit(self, limit_id: str) -> bool:
+        """Remove a limit by its id."""
+        return self._delete_limit(limit_id)
+
     def _limit(self, kind: str, name: str) -> int | None:
         try:
             return int(self.get(f"limits/{kind}/{in_path(name)}")["limit"])
         except ObjectNotFoundError:
             return None
 
-    def _set_limit(self, kind: str, name: str, limit: int) -> str:
+    def _set_limit(self, kind: str, name: str, limit: int, slots_per_second: float | None = None) -> str:
         if limit < 0:
             raise ValueError(f"A limit cannot be negative, found {limit}; 0 lets nothing run.")
-        return str(self.post("limits", {"kind": kind, "name": name, "limit": limit})["id"])
+        body = {"kind": kind, "name": name, "limit": limit}
+        if slots_per_second is not None:
+            body["slots_per_second"] = slots_per_second
+        return str(self.post("limits", body)["id"])
 
     def _delete_limit(self, limit_id: str) -> bool:
         try:

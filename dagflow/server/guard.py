@@ -32,7 +32,7 @@ OPEN_PATHS = frozenset({"/api/health", "/api/version"})
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]", "testserver"})
 _RUN_PATHS = re.compile(
-    r"^/api/(states|logs|artifacts(/[^/]+)?|task_runs/.*|agents(/.*)?|kv|flow_runs|flow_runs/[^/]+/"
+    r"^/api/(states|logs|artifacts(/[^/]+)?|slots(/[^/]+)?|task_runs/.*|agents(/.*)?|kv|flow_runs|flow_runs/[^/]+/"
     r"(states|name|heartbeat|begin|release|lost)|deployments/[^/]+/create_run)$"
 )
 """What a key of scope ``run`` may write: what agents and running flows need."""

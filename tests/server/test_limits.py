@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dagflow.utilities.identities import new_id
 from tests.server.calls import Api, Refused, flow_document, state, task_document
 
 
@@ -216,3 +217,98 @@ def test_a_label_is_in_use_from_submission_to_the_end(api: Api, kind: str) -> No
     api.set_flow(run, kind)
 
     assert in_use(api, "gpu", "flow_label") == 1
+
+
+# --- limits that tasks ask for by name -----------------------------------------------------------------------------
+
+
+def held(api: Api) -> dict[str, Any]:
+    """Return who asks for slots: a run that is Running, and the token of the hold on it."""
+    run = tagged(api)
+    return {"flow_run_id": run, "run_token": api.get(f"/flow_runs/{run}")["run_token"]}
+
+
+def named(api: Api, most: int, slots_per_second: float | None = None) -> None:
+    api.post("/limits", {"kind": "named", "name": "db", "limit": most, "slots_per_second": slots_per_second})
+
+
+def take(api: Api, who: dict[str, Any], occupy: int = 1, id: str | None = None) -> dict[str, Any]:
+    return dict(api.post("/slots", {"id": id or new_id(), "name": "db", "occupy": occupy, **who}))
+
+
+def test_slots_are_taken_until_none_is_free_and_free_again_when_they_are_given_back(api: Api) -> None:
+    named(api, 3)
+    who, other = held(api), held(api)
+
+    assert take(api, who, 2, "first")["granted"] and not take(api, other, 2)["granted"]
+    assert take(api, who, 2, "first")["granted"], "who asks again has them already"
+    assert in_use(api, "db", "named") == 2
+    assert api.get("/limits/named/db")["holders"] == [who["flow_run_id"]]
+    api.delete("/slots/first")
+
+    assert take(api, other, 2)["granted"] and in_use(api, "db", "named") == 2
+
+
+def test_slots_of_a_run_that_has_ended_are_free(api: Api) -> None:
+    named(api, 1)
+    who, other = held(api), held(api)
+    take(api, who)
+
+    api.set_flow(who["flow_run_id"], "Failed")
+
+    assert in_use(api, "db", "named") == 0 and take(api, other)["granted"]
+    with pytest.raises(Refused, match="STALE_TOKEN"):
+        take(api, who)
+
+
+def test_slots_of_a_process_that_was_lost_are_free_for_the_next_one(api: Api) -> None:
+    named(api, 1)
+    who = held(api)
+    take(api, who)
+    api.clock.time += 3600
+    api.server.tick()
+    begun = api.post(f"/flow_runs/{who['flow_run_id']}/begin", {})
+
+    api.set_flow(who["flow_run_id"], "Running", token=begun["run_token"])
+
+    assert begun["run_token"] > who["run_token"]
+    assert take(api, {**who, "run_token": begun["run_token"]})["granted"]
+    with pytest.raises(Refused, match="STALE_TOKEN"):
+        take(api, who)
+
+
+def test_a_rate_lets_through_what_has_come_back(api: Api) -> None:
+    named(api, 2, slots_per_second=0.5)
+    who = held(api)
+
+    assert [take(api, who)["wait_seconds"] for _ in range(3)] == [0.0, 0.0, 2.0]
+    api.clock.time += 2
+
+    assert [take(api, who)["wait_seconds"] for _ in range(2)] == [0.0, 2.0]
+
+
+def test_nobody_waits_for_a_limit_that_is_not_there(api: Api) -> None:
+    assert take(api, held(api), 5) == {"granted": True, "limit": None, "wait_seconds": 0.0}
+
+
+def test_a_limit_of_none_lets_nobody_through(api: Api) -> None:
+    named(api, 0)
+
+    assert not take(api, held(api))["granted"]
+
+
+def test_more_slots_than_there_are_are_refused_at_once(api: Api) -> None:
+    named(api, 2)
+
+    with pytest.raises(Refused, match="has 2 slots, so 3 of them are never free"):
+        take(api, held(api), 3)
+
+
+def test_only_named_limits_come_back_by_themselves(api: Api) -> None:
+    with pytest.raises(Refused, match="422"):
+        api.post("/limits", {"kind": "task_tag", "name": "db", "limit": 1, "slots_per_second": 1.0})
+
+
+def test_slots_that_are_not_there_cannot_be_given_back(api: Api) -> None:
+    with pytest.raises(Refused, match="404"):
+        api.delete("/slots/none")

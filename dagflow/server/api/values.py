@@ -1,4 +1,4 @@
-"""Limits, keys and values, secrets, artifacts, log lines."""
+"""Limits and their slots, keys and values, secrets, artifacts, log lines."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from dagflow.server.database import tables
 from dagflow.server.errors import Invalid, NotFound
 from dagflow.server.store import limits as limits_store
 from dagflow.server.store import records
+from dagflow.server.store import slots as slots_store
 from dagflow.server.store import values as store
 
 limits = router("/limits", "limits")
+slots = router("/slots", "limits")
 kv = router("/kv", "values")
 secrets = router("/secrets", "values")
 artifacts = router("/artifacts", "artifacts")
@@ -30,6 +32,17 @@ class NewLimit(Body):
     kind: str
     name: str = Field(max_length=500)
     limit: int = Field(ge=0, lt=2**31)
+    slots_per_second: float | None = Field(default=None, gt=0, lt=1e9)
+
+
+class NewSlots(Body):
+    """Slots of a limit that a running task asks for."""
+
+    id: str = Field(min_length=1, max_length=36)
+    name: str = Field(min_length=1, max_length=500)
+    occupy: int = Field(default=1, ge=1, lt=2**31)
+    flow_run_id: str
+    run_token: int = Field(ge=0, lt=2**31)
 
 
 class Pair(Body):
@@ -73,7 +86,8 @@ async def list_limits(here: Here, kind: str | None = None) -> Answer:
 @limits.post("")
 async def set_limit(body: NewLimit, here: Here) -> Answer:
     """Set a limit."""
-    return Answer({"id": await here.write(lambda tx: limits_store.set_limit(tx, body.kind, body.name, body.limit))})
+    values = body.model_dump()
+    return Answer({"id": await here.write(lambda tx: limits_store.set_limit(tx, **values))})
 
 
 @limits.get("/{kind}/{name:path}")
@@ -87,6 +101,21 @@ async def delete_limit(id: str, here: Here) -> Answer:
     """Take a limit away."""
     if not await here.write(lambda tx: records.remove(tx, tables.concurrency_limit, id)):
         raise NotFound.of("limit", id)
+    return Answer({"deleted": True})
+
+
+@slots.post("")
+async def take_slots(body: NewSlots, here: Here) -> Answer:
+    """Take slots of a limit if they are free."""
+    wanted = slots_store.WantedSlots(**body.model_dump())
+    return Answer(await here.write(lambda tx: slots_store.take(tx, wanted)))
+
+
+@slots.delete("/{id}")
+async def give_slots_back(id: str, here: Here) -> Answer:
+    """Give slots of a limit back."""
+    if not await here.write(lambda tx: slots_store.give_back(tx, id)):
+        raise NotFound.of("slot", id)
     return Answer({"deleted": True})
 
 

@@ -303,7 +303,20 @@ concurrency_limit = Table(
     Column("kind", String(16), nullable=False),
     Column("name", Text, nullable=False),
     Column("limit", Integer, nullable=False),
+    Column("slots_per_second", Float),
+    Column("used", Float),
+    Column("used_at", String(27)),
     UniqueConstraint("kind", "name"),
+)
+
+limit_slot = Table(
+    "limit_slot",
+    metadata,
+    *_base(),
+    Column("name", Text, nullable=False, index=True),
+    Column("occupied", Integer, nullable=False),
+    _link("flow_run_id", "flow_run"),
+    Column("run_token", Integer, nullable=False),
 )
 
 key_value = Table(

@@ -20,7 +20,7 @@ from dagflow.server.store import groups, logs, records
 from dagflow.server.store.states import Batch, make_task_runs, state_document, wanted_state
 from dagflow.server.text import loaded
 
-__all__ = ["beat", "begin", "holder_of", "lose", "release"]
+__all__ = ["beat", "begin", "check_hold", "holder_of", "lose", "release"]
 
 _RUN, _TASK_RUN, _TASK, _FLOW, _GROUP = tables.flow_run, tables.task_run, tables.task, tables.flow, tables.flow_group
 
@@ -41,6 +41,25 @@ def stale(run: FlowRunNow, token: int) -> Conflict:
         code="STALE_TOKEN",
         detail={"run_token": run.run_token, "state": run.state},
     )
+
+
+def check_hold(tx: Tx, run_id: str, token: int) -> None:
+    """
+    Refuse what somebody asks for who does not have the hold on a run.
+
+    Raises:
+        NotFound: when there is no such run.
+        Conflict: for another token than the current one, or when nobody works on the run any more.
+    """
+    row = tx.execute(select(_RUN.c.state, _RUN.c.run_token).where(_RUN.c.id == run_id)).first()
+    if row is None:
+        raise NotFound.of("flow run", run_id)
+    if row.run_token != token or row.state not in HELD:
+        raise Conflict(
+            f"Flow run {run_id} is {row.state} under token {row.run_token}; nobody with token {token} acts for it.",
+            code="STALE_TOKEN",
+            detail={"run_token": row.run_token, "state": row.state},
+        )
 
 
 def holder_of(tx: Tx, run_id: str) -> int | None:
