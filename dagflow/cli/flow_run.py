@@ -10,7 +10,7 @@ from dagflow.cli import WAITED_IN_VAIN
 from dagflow.cli.connection import connected, flow_run_of
 from dagflow.cli.log_lines import print_watch_line, show_logs
 from dagflow.cli.render import local_time, one_option, output_option, show_record, show_rows
-from dagflow.cli.talk import Failure, say
+from dagflow.cli.talk import Failure, json_or_word, say
 from dagflow.engine.summary import printable
 from dagflow.exceptions import VersionLockMismatchSignal, near_match
 
@@ -147,11 +147,12 @@ def why(run: str) -> None:
 
 @flow_run.command()
 @_run
-def approve(run: str) -> None:
-    """Let tasks that wait for somebody's approval go on."""
+@click.option("--input", "value", metavar="JSON", help="The value that a task waits for; plain words need no quotes.")
+def approve(run: str, value: str | None) -> None:
+    """Let tasks that wait for somebody's approval, or for a value, go on."""
     with connected() as client:
         record = flow_run_of(client, run)
-        approved = client.post(f"flow_runs/{record['id']}/approve", {})["approved"]
+        approved = client.approve_flow_run(record["id"], value=None if value is None else json_or_word(value))
     say(f"{approved} task runs of {printable(record['name'])} approved.", style="green")
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 
 from dagflow.cli.render import output_option, show_record, show_rows
-from dagflow.cli.talk import Failure, NotFound, say
+from dagflow.cli.talk import Failure, NotFound, json_or_word, say
 from dagflow.engine.summary import printable
 
 __all__ = ["kv"]
@@ -27,18 +26,11 @@ def set_value(key: str, value: str) -> None:
     from dagflow.backend.kv_store import set_key_value
 
     try:
-        set_key_value(key, _value(value))
+        set_key_value(key, json_or_word(value))
     except ValueError as error:
         _passed_on(error)
         raise Failure(str(error)) from error
     say(f"Key {printable(key)} set.", style="green")
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
 
 
 @kv.command("get")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +25,19 @@ class NotFound(Failure):
     """What a command was to work on does not exist."""
 
     exit_code = NOT_FOUND
+
+
+def json_or_word(text: str) -> Any:
+    """
+    Return what somebody typed: JSON if it reads as JSON, else the text itself.
+
+    >>> json_or_word("5"), json_or_word("blue")
+    (5, 'blue')
+    """
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def say(text: str, *, style: str | None = None, newline: bool = True) -> None:

@@ -161,6 +161,25 @@ class RunCalls(Connection):
         )
         return answer
 
+    def approve_flow_run(self, flow_run_id: str, task_run_id: str | None = None, value: Any = None) -> int:
+        """
+        Let task runs go on that wait for somebody's word.
+
+        Args:
+            flow_run_id: the run.
+            task_run_id: the one task run; all that are paused without it.
+            value: what goes to those that wait for a value, see :class:`dagflow.engine.signals.PAUSE`.
+
+        Returns:
+            how many were let go on.
+
+        Raises:
+            InvalidRequestError: for a value that is not what one of them waits for.
+        """
+        body = {"task_run_id": task_run_id, "input": value}
+        given = {k: v for k, v in body.items() if v is not None}
+        return int(self.post(f"flow_runs/{in_path(flow_run_id)}/approve", given)["approved"])
+
     def delete_flow_run(self, flow_run_id: str) -> bool:
         """Delete a run with its states and logs."""
         return bool(self.delete(f"flow_runs/{in_path(flow_run_id)}")["deleted"])

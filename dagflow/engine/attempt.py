@@ -136,6 +136,7 @@ def _take_up(run: TaskRun, known: State) -> None:
     else:
         run.run_count = (known._context or {}).get("task_run_count") or 1
     run.resumed = isinstance(known, Resume | Paused)
+    run.resume_input = (known._context or {}).get("resume_input")
 
 
 def _next_round(run: TaskRun, looped: Looped) -> None:

@@ -205,6 +205,8 @@ class TaskRun(Layer):
 
     ``candidates`` are the cached states of earlier runs that may serve this one.
 
+    ``resume_input`` is what somebody gave who let a paused run go on.
+
     What changes while it runs: ``run_count``, ``loop_count``, ``loop_result`` from attempt to attempt, and ``ended``,
     which a state handler sets by raising.
     """
@@ -213,6 +215,7 @@ class TaskRun(Layer):
     candidates: Sequence[Any] = ()
     ended = False
     resumed = False
+    resume_input: Any = None
     run_count = 1
     loop_count: int | None = None
     loop_result: Any = None
@@ -279,6 +282,7 @@ TASK_KEYS: dict[str, Callable[[TaskRun], Any]] = {
     "task_loop_count": _if(lambda run: run.loop_count is not None, lambda run: run.loop_count),
     "task_loop_result": _if(lambda run: run.loop_count is not None, lambda run: run.loop_result),
     "resume": _if(lambda run: run.resumed, lambda run: True),
+    "resume_input": _if(lambda run: run.resumed, lambda run: run.resume_input),
     "map_index": lambda run: run.map_index,
     "parameters": lambda run: dict(run.scope.parameters),
     "logger": lambda run: get_logger(run.full_name),

@@ -142,9 +142,28 @@ class SKIP(PrefectStateSignal):
 
 
 class PAUSE(PrefectStateSignal):
-    """Wait for somebody's word, or for ``start_time`` when one is given."""
+    """
+    Wait for somebody's word, or for ``start_time`` when one is given.
+
+    Args:
+        message: goes into the state.
+        wait_for_input: a type, such as a pydantic model or a dataclass: whoever lets the run go on under a server gives
+            a value of it, which the next attempt finds, as JSON, in ``context.resume_input``.
+        **kwargs: as for other signals.
+
+    >>> PAUSE("How many?", wait_for_input=int).state.context["input_schema"]
+    {'type': 'integer'}
+    """
 
     _state_cls = _states.Paused
+
+    def __init__(self, message: str | None = None, *args: Any, wait_for_input: Any = None, **kwargs: Any) -> None:
+        if wait_for_input is not None:
+            from pydantic import TypeAdapter
+
+            schema = TypeAdapter(wait_for_input).json_schema()
+            kwargs["context"] = {**(kwargs.get("context") or {}), "input_schema": schema}
+        super().__init__(message, *args, **kwargs)
 
 
 class LOOP(PrefectStateSignal):

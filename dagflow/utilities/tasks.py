@@ -61,21 +61,36 @@ def tags(*names: str) -> Iterator[None]:
         yield
 
 
-def pause_task(message: str | None = None, duration: datetime.timedelta | None = None) -> None:
+def pause_task(
+    message: str | None = None, duration: datetime.timedelta | None = None, wait_for_input: Any = None
+) -> Any:
     """
     Pause the running task until somebody resumes it, or until *duration* has passed.
+
+    Args:
+        message: says what is waited for.
+        duration: after which it goes on by itself.
+        wait_for_input: a type, such as a pydantic model; whoever resumes the task under a server gives a value of it.
+
+    Returns:
+        that value, when the run has just been resumed; ``None`` when none was asked for or given.
 
     Raises:
         PAUSE: unless the run has just been resumed.
     """
     if context.get("resume"):
-        return
+        given = context.get("resume_input")
+        if wait_for_input is None or given is None:
+            return None
+        from pydantic import TypeAdapter
+
+        return TypeAdapter(wait_for_input).validate_python(given)
     import time
 
     from dagflow.engine.signals import PAUSE
 
     start = {} if duration is None else {"start_time": time.time() + duration.total_seconds()}
-    raise PAUSE(message or "Pause signal raised during task execution.", **start)
+    raise PAUSE(message or "Pause signal raised during task execution.", wait_for_input=wait_for_input, **start)
 
 
 def defaults_from_attrs(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

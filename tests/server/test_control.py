@@ -229,6 +229,23 @@ def test_an_approved_task_goes_on_and_its_run_is_due(api: Api) -> None:
     assert taken["continues"] and api.task_run(run, "a")["serialized_state"]["state"]["type"] == "Resume"
 
 
+def test_a_task_that_waits_for_a_value_goes_on_with_one_that_fits(api: Api) -> None:
+    run = run_of(api, "a b")
+    wanted = {"type": "object", "properties": {"number": {"type": "integer"}}, "required": ["number"]}
+    api.set_task(run, "a", state("Paused", context={"input_schema": wanted}))
+    api.set_task(run, "b", "Paused")
+
+    for wrong in ({}, {"input": {"number": "many"}}):
+        with pytest.raises(Refused, match="422 INVALID: The task run waits for a value"):
+            api.post(f"/flow_runs/{run}/approve", wrong)
+    assert api.task_states(run) == {"a": "Paused", "b": "Paused"}
+    answer = api.post(f"/flow_runs/{run}/approve", {"input": {"number": "3"}})
+
+    assert answer == {"approved": 2} and api.task_states(run) == {"a": "Resume", "b": "Resume"}
+    assert api.task_run(run, "a")["serialized_state"]["context"] == {"resume_input": {"number": 3}}
+    assert api.task_run(run, "b")["serialized_state"]["context"] == {}
+
+
 @pytest.mark.parametrize("action", ["approve", "start_now"])
 def test_a_finished_run_is_neither_approved_nor_started(api: Api, action: str) -> None:
     run = api.running()

@@ -78,9 +78,10 @@ class Restart(Reason):
 
 
 class Approval(Body):
-    """What to approve; everything that is paused without it."""
+    """What to approve, everything that is paused without it; and the value that a task waits for."""
 
     task_run_id: str | None = None
+    input: Any = None
 
 
 class WhichTaskRun(Body):
@@ -285,7 +286,7 @@ async def start_now(id: str, here: Here, who: Who) -> Answer:
 @runs.post("/{id}/approve")
 async def approve(id: str, body: Approval, here: Here, who: Who) -> Answer:
     """Let paused task runs go on."""
-    return Answer({"approved": await here.write(lambda tx: control.approve(tx, id, body.task_run_id, who))})
+    return Answer({"approved": await here.write(lambda tx: control.approve(tx, id, body.task_run_id, who, body.input))})
 
 
 @runs.post("/{id}/begin")

@@ -6,10 +6,12 @@ from typing import Any
 
 from sqlalchemy import select
 
+from dagflow.serialization.schemas import lossless, problems
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
-from dagflow.server.errors import Conflict, NotFound
+from dagflow.server.errors import Conflict, Invalid, NotFound
 from dagflow.server.orchestration.kinds import FINISHED, RESTARTED, SUCCESSFUL
+from dagflow.server.orchestration.rules import TaskRunNow
 from dagflow.server.store import logs
 from dagflow.server.store.states import Batch, state_document, wanted_state
 from dagflow.server.text import loaded
@@ -65,8 +67,16 @@ def start_now(tx: Tx, run_id: str, actor: str | None = None) -> str:
     return str(run.state)
 
 
-def approve(tx: Tx, run_id: str, task_run_id: str | None, actor: str | None = None) -> int:
-    """Let paused task runs go on, and return how many; all of the run without *task_run_id*."""
+def approve(tx: Tx, run_id: str, task_run_id: str | None, actor: str | None = None, given: Any = None) -> int:
+    """
+    Let paused task runs go on, and return how many; all of the run without *task_run_id*.
+
+    *given* goes to those that wait for a value.
+
+    Raises:
+        Conflict: when the run has finished.
+        Invalid: for a value that is not what one of them waits for.
+    """
     batch, run = _read(tx, run_id, actor)
     if run.state in FINISHED:
         raise Conflict(f"The run has finished as {run.state}.", detail={"state": run.state})
@@ -76,13 +86,29 @@ def approve(tx: Tx, run_id: str, task_run_id: str | None, actor: str | None = No
     ids = list(tx.execute(found).scalars())
     batch.read_task_runs(ids)
     for id in ids:
-        batch.set_task_run(wanted_state(id, state_document("Resume", "Approved.", start_time=tx.stamp)))
+        wanted = _wanted_input(batch.task_runs[id], given)
+        batch.set_task_run(wanted_state(id, state_document("Resume", "Approved.", start_time=tx.stamp, **wanted)))
     if run.state == "Paused":
         batch.set_flow_run(wanted_state(run_id, state_document("Resume", "Approved.", start_time=tx.stamp)))
         ids = ids or [run_id]
     batch.save()
     tx.news.append(("ready",))
     return len(ids)
+
+
+def _wanted_input(run: TaskRunNow, given: Any) -> dict[str, Any]:
+    """Return what the state of a run that goes on has to say of the value that it waited for."""
+    schema = (loaded(run.serialized_state, {}).get("context") or {}).get("input_schema")
+    if not isinstance(schema, dict):
+        return {}
+    value = lossless(schema, given)
+    found = problems(schema, value)
+    if found:
+        raise Invalid(
+            f"The task run waits for a value, and what was given is not what it waits for: {'; '.join(found)}.",
+            detail={"task_run_id": run.id, "schema": schema, "problems": found},
+        )
+    return {"context": {"resume_input": value}}
 
 
 # --- restart ---------------------------------------------------------------------------------------------------
