@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from dagflow.cli.talk import Failure, say
+from dagflow.cli.talk import Failure, NotFound, say
 
 __all__ = ["server"]
 
@@ -127,6 +127,12 @@ def _tell_ready(settings: Any) -> None:
 
 def _detach(settings: Any, arguments: list[str]) -> None:
     """Start the same command in the background and wait until it answers."""
+    from dagflow.server.process import listening_socket
+
+    if settings.port == 0:
+        raise click.UsageError("A server in the background needs a port of its own: --port 4200, not 0.")
+    # Else a server that is there already would answer for the new one, which ends meanwhile.
+    listening_socket(settings.host, settings.port).close()
     pid_file = _pid_file()
     os.makedirs(os.path.dirname(pid_file), mode=0o700, exist_ok=True)
     log = os.path.join(os.path.dirname(pid_file), "server.log")
@@ -168,19 +174,38 @@ def stop() -> None:
         with open(_pid_file(), encoding="utf-8") as file:
             pid = int(file.read())
     except (OSError, ValueError) as error:
-        raise Failure("No server was started with --detach here.") from error
+        raise NotFound(f"No server was started with --detach here: there is no {_pid_file()}.") from error
+    if _is_server(pid):
+        _end(pid)
+        say("The server has stopped.", style="green")
+    else:
+        say("The server was not running any more.", style="yellow")
+    os.unlink(_pid_file())
+
+
+def _end(pid: int) -> None:
+    """Tell a process to stop, and wait until it has."""
     try:
         os.kill(pid, signal.SIGTERM)
     except ProcessLookupError:
-        say("The server was not running any more.", style="yellow")
-    else:
-        end = time.monotonic() + READY_SECONDS
-        while _is_alive(pid):
-            if time.monotonic() > end:
-                raise Failure(f"Process {pid} does not stop; look into its log, then end it with `kill -9 {pid}`.")
-            time.sleep(0.05)
-        say("The server has stopped.", style="green")
-    os.unlink(_pid_file())
+        return
+    except PermissionError as error:
+        raise Failure(f"Process {pid} belongs to another user, who must stop it.") from error
+    end = time.monotonic() + READY_SECONDS
+    while _is_alive(pid):
+        if time.monotonic() > end:
+            raise Failure(f"Process {pid} does not stop; look into its log, then end it with `kill -9 {pid}`.")
+        time.sleep(0.05)
+
+
+def _is_server(pid: int) -> bool:
+    """Tell whether a process is a server of ours: after a crash its number may be that of somebody else's."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            words = file.read().split(b"\0")
+    except OSError:
+        return False
+    return b"server" in words and any(b"dagflow" in word for word in words)
 
 
 def _is_alive(pid: int) -> bool:
