@@ -160,9 +160,9 @@ def test_lines_are_printed_without_steering_the_terminal(
 # --- agents --------------------------------------------------------------------------------------------------
 
 
-def agent(served: InProcessServer, name: str, *labels: str, healthy: bool = True) -> str:
+def agent(served: InProcessServer, name: str, *labels: str, healthy: bool = True, **more: str) -> str:
     client = served.client()
-    agent_id = client.register_agent("local", name=name, labels=labels)
+    agent_id = client.register_agent("local", name=name, labels=labels, **more)
     if healthy:
         client.post(f"agents/{agent_id}/heartbeat", {})
     return agent_id
@@ -216,3 +216,20 @@ def test_an_agent_with_labels_takes_no_run_without(served: InProcessServer) -> N
     said = check_for_compatible_agents([])
 
     assert "none matches no labels of the run" in said and "takes no run without" in said
+
+
+def test_an_agent_of_a_pool_takes_the_runs_of_it_and_no_others(served: InProcessServer) -> None:
+    agent(served, "ann", "a", pool="big")
+
+    in_pool, elsewhere = check_for_compatible_agents(["pool:big"]), check_for_compatible_agents(["a"])
+
+    assert "It should take the run soon" in in_pool and "['a', 'pool:big']" in in_pool
+    assert "takes only runs of it" in elsewhere and "dagflow agent local start --label a" in elsewhere
+
+
+def test_a_run_of_a_pool_without_agent_is_told_how_to_serve_the_pool(served: InProcessServer) -> None:
+    agent(served, "ann", "pool:big")
+
+    said = check_for_compatible_agents(["pool:big", "eu"])
+
+    assert "`dagflow worker start --pool big --label eu`" in said and "should take the run" not in said
