@@ -280,6 +280,30 @@ def test_waiting_for_a_deployment_ends_in_time(served: InProcessServer, during: 
     assert sum(clock.slept) == pytest.approx(12)
 
 
+def test_a_task_may_run_one_deployment_many_times_and_a_retry_finds_them(served: InProcessServer, during: Any) -> None:
+    flow_id = registered(served)
+    during()
+
+    def attempt(loop: int | None = None) -> list[str]:
+        with context(task_run_id=PARENT, **({} if loop is None else {"task_loop_count": loop})):
+            return [run_deployment("etl/default", timeout=0).flow_run_id for _ in range(2)]
+
+    first, retried, looped = attempt(), attempt(), attempt(loop=2)
+
+    assert first == retried and len({*first, *looped}) == 4
+    assert len(served.client().get("flow_runs", {"flow_id": flow_id})["items"]) == 4
+
+
+def test_a_deployment_may_be_run_after_a_while(served: InProcessServer, during: Any) -> None:
+    registered(served)
+    during()
+
+    view = run_deployment("etl/default", timeout=0, scheduled_start_time=datetime.timedelta(hours=1))
+
+    due = view.state.start_time  # type: ignore[attr-defined]
+    assert due > datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=59)
+
+
 def test_the_tasks_have_two_homes() -> None:
     assert dagflow.tasks.dagflow.__all__ == dagflow.tasks.prefect.__all__
     assert dagflow.tasks.dagflow.StartFlowRun is StartFlowRun

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["create_flow_run", "get_task_run_result", "run_deployment", "signal_of", "start_child", "wait_for_flow_run"]
 
 POLL_SECONDS = 5.0
+REQUESTS = "flow_runs_asked_for"
+"""Where the context of a task run counts the runs that it asked for."""
 CLOCK = Clock()
 
 
@@ -80,9 +82,7 @@ def create_flow_run(
 
 def start_child(flow: FlowView, wanted: dict[str, Any]) -> str:
     """Make a run of *flow* that knows the running task as its parent, and return its id."""
-    start = wanted.get("scheduled_start_time")
-    if isinstance(start, datetime.timedelta):
-        wanted["scheduled_start_time"] = datetime.datetime.now(datetime.UTC) + start
+    wanted["scheduled_start_time"] = _moment(wanted.get("scheduled_start_time"))
     parent = context.get("flow_run_name")
     wanted["name"] = wanted.get("name") or (f"{parent}-{flow.name}" if parent else None)
     wanted["idempotency_key"] = wanted.get("idempotency_key") or context.get("task_run_id")
@@ -180,7 +180,7 @@ def run_deployment(
         name: of the flow and the deployment; the project may stand in front: ``project/flow/deployment``.
         parameters: values that win over those of the deployment.
         timeout: seconds to wait; 0 returns at once, ``None`` waits until the run has finished.
-        idempotency_key: default is the id of the task run that calls, if there is one.
+        idempotency_key: default is the id of the task run that calls, if there is one, and which of its calls it is.
         **wanted: ``labels``, ``run_config``, ``scheduled_start_time``, ``context``, ``run_name``.
 
     Raises:
@@ -191,7 +191,8 @@ def run_deployment(
     seconds = timeout.total_seconds() if isinstance(timeout, datetime.timedelta) else timeout
     if "run_name" in wanted:
         wanted["name"] = wanted.pop("run_name")
-    wanted["idempotency_key"] = idempotency_key or context.get("task_run_id")
+    wanted["idempotency_key"] = idempotency_key or _own_key()
+    wanted["scheduled_start_time"] = _moment(wanted.get("scheduled_start_time"))
     if context.get("running_with_backend"):
         wanted["parent_task_run_id"] = context.get("task_run_id")
     with Client() as client:
@@ -203,6 +204,28 @@ def run_deployment(
         CLOCK.sleep(POLL_SECONDS if end is None else min(POLL_SECONDS, max(end - CLOCK.now(), 0.01)))
         view = view.get_latest()
     return view
+
+
+def _own_key() -> str | None:
+    """
+    Return the key under which a task that calls asks for a run when it names none; ``None`` outside a task.
+
+    It is the id of the task run, so that a retry finds what the attempt before it made. Here a task may ask several
+    times, in a loop of its own or by looping, so its requests are counted: the same one of a retry has the same count.
+    """
+    task_run_id = context.get("task_run_id")
+    if task_run_id is None:
+        return None
+    loop = context.get("task_loop_count") or 1
+    before, count = context.get(REQUESTS) or (loop, 0)
+    count = count + 1 if before == loop else 1
+    context[REQUESTS] = (loop, count)
+    return str(task_run_id) + (f"-loop-{loop}" if loop > 1 else "") + (f"-{count}" if count > 1 else "")
+
+
+def _moment(start: Any) -> Any:
+    """Return when to start; how long from now is counted from now."""
+    return datetime.datetime.now(datetime.UTC) + start if isinstance(start, datetime.timedelta) else start
 
 
 def _logger() -> Any:
