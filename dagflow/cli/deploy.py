@@ -98,12 +98,8 @@ def _of_options(entrypoint: str | None, options: dict[str, Any]) -> _Wanted:
         raise click.UsageError(f"The deployment {DEFAULT!r} is the flow itself and has no pool; give --name.")
     entrypoint = entrypoint or _chosen_entrypoint()
     project = options["project"] or _asked_project()
-    timezone = options["timezone"]
-    if timezone is None and (options["cron"] or options["rrule"]):
-        timezone = local_timezone()
-        say(f"The schedule is read in the time zone {timezone}; --timezone says another.")
     settings = _settings(
-        schedule=_schedule(options["cron"], options["interval"], options["rrule"], timezone),
+        schedule=_schedule(options["cron"], options["interval"], options["rrule"], options["timezone"], "--timezone"),
         paused=options["paused"],
         pool=options["pool"],
         queue=options["queue"],
@@ -118,7 +114,8 @@ def _of_entry(entry: DeploymentEntry) -> _Wanted:
     from dagflow.run_configs import UniversalRun
     from dagflow.schedules.schedules import Schedule
 
-    made = [_schedule(one.cron, one.interval, one.rrule, one.timezone) for one in entry.schedules]
+    of_it = f"timezone in {DEPLOY_FILE}"
+    made = [_schedule(one.cron, one.interval, one.rrule, one.timezone, of_it) for one in entry.schedules]
     clocks = [clock for schedule in made if schedule is not None for clock in schedule.clocks]
     settings = _settings(
         schedule=Schedule(clocks) if clocks else None,
@@ -139,7 +136,12 @@ def _settings(**given: Any) -> dict[str, Any]:
     return deployment_settings(**given)
 
 
-def _schedule(cron: str | None, interval: float | None, rrule: str | None, timezone: str | None) -> Schedule | None:
+def _schedule(
+    cron: str | None, interval: float | None, rrule: str | None, timezone: str | None, option: str
+) -> Schedule | None:
+    if timezone is None and (cron or rrule):
+        timezone = local_timezone()
+        say(f"The schedule {cron or rrule!r} is read in the time zone {timezone}; {option} says another.")
     try:
         return made_schedule(cron, interval, rrule, timezone)
     except ValueError as error:
@@ -200,11 +202,9 @@ def _deployed(client: Client, wanted: _Wanted, dry_run: bool) -> bool:
     source = _source(wanted)
     if source is None:
         return False
-    [(name, document, digest)] = prepared(source, ())
-    wanted.found["flow"] = name
-    if document is None:
-        return False
-    group = _group(client, wanted.project, name)
+    [flow] = source.flows
+    wanted.found["flow"] = flow.name
+    group = _group(client, wanted.project, flow.name)
     existing = existing_deployment(client, group["id"], wanted.name) if group else None
     changed = differences(wanted.settings, existing) if existing else []
     mark = "=" if existing and not changed else "~" if existing else "+"
@@ -212,6 +212,10 @@ def _deployed(client: Client, wanted: _Wanted, dry_run: bool) -> bool:
         wanted.found["group"] = group["id"] if group else None
         say(f"{mark} {wanted.title}{': ' + ', '.join(changed) if changed else ''}")
         return True
+    # Not before: building may write and upload.
+    [(_, document, digest)] = prepared(source, ())
+    if document is None:
+        return False
     client.create_project(wanted.project)
     answer = client.post(
         "flows/register",

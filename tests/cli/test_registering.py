@@ -422,6 +422,22 @@ def test_deploying_again_changes_nothing(run: Run, client: Client) -> None:
 def test_the_time_zone_is_said(run: Run) -> None:
     assert "time zone" in run("deploy", "one.py:flow", "--project", "night", "--cron", "@daily").stderr
 
+    Path("dagflow.yaml").write_text(FILE.replace(", timezone: UTC", ""))
+    said = run("deploy", "--all").stderr
+
+    assert said.count("time zone") == 1 and "'0 3 * * *' is read in the time zone" in said
+
+
+def test_a_dry_run_stores_nothing(run: Run, client: Client) -> None:
+    entry = "{entrypoint: one.py:flow, project: night, storage: {type: Local, directory: kept}}"
+    Path("dagflow.yaml").write_text(f"deployments: [{entry}]")
+
+    assert run("deploy", "--all", "--dry-run").exit_code == 0
+    assert not Path("kept").exists() and client.get("flows")["items"] == []
+
+    assert run("deploy", "--all").exit_code == 0
+    assert len(list(Path("kept").iterdir())) == 1
+
 
 @pytest.mark.parametrize(
     ("command", "code", "said"),
