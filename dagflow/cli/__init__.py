@@ -25,7 +25,18 @@ from dagflow.exceptions import (
     near_match,
 )
 
-__all__ = ["FAILED", "INTERRUPTED", "NOT_FOUND", "USAGE", "WAITED_IN_VAIN", "cli", "exit_code_of", "main"]
+__all__ = [
+    "CONFLICT",
+    "FAILED",
+    "INTERRUPTED",
+    "NOT_FOUND",
+    "USAGE",
+    "WAITED_IN_VAIN",
+    "cli",
+    "exit_code_of",
+    "main",
+    "visible",
+]
 
 FAILED = 1
 USAGE = 2
@@ -128,7 +139,7 @@ class Commands(click.Group):
         except (PrefectException, VersionLockMismatchSignal) as error:
             # Ours say what to do; where in our code they come from helps nobody. Settings that cannot be read end here,
             # before anything else of the package can be imported.
-            click.secho(f"Error: {_visible(str(error))}", fg="red", err=True)
+            click.secho(f"Error: {visible(str(error))}", fg="red", err=True)
             code = exit_code_of(error)
         except BrokenPipeError:
             # Whoever read our output has gone; closing says so once, at exit Python would say it again.
@@ -142,7 +153,7 @@ def exit_code_of(error: BaseException) -> int:
     return next((code for kind, code in _CODES.items() if isinstance(error, kind)), FAILED)
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """Return *text*, which may quote names that others chose, with what could steer a terminal written out."""
     return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
 

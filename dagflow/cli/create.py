@@ -6,7 +6,7 @@ import click
 
 from dagflow.cli.connection import connected, project_of
 from dagflow.cli.render import show_record
-from dagflow.cli.talk import Failure, say
+from dagflow.cli.talk import InTheWay, say
 from dagflow.engine.summary import printable
 
 __all__ = ["create", "delete"]
@@ -29,7 +29,7 @@ def create_project(name: str, description: str | None, skip_if_exists: bool, as_
     with connected() as client:
         answer = client.post("projects", {"name": name, "description": description})
     if not answer["created"] and not skip_if_exists:
-        raise Failure(f"There is a project {name!r} already: {answer['id']}. --skip-if-exists takes that for done.")
+        raise InTheWay(f"There is a project {name!r} already: {answer['id']}. --skip-if-exists takes that for done.")
     say(f"{printable(name)} {'created' if answer['created'] else 'exists already; skipped'}.", style="green")
     if as_json:
         show_record(answer, "json")

@@ -10,7 +10,7 @@ from dagflow.cli import WAITED_IN_VAIN
 from dagflow.cli.connection import connected, flow_run_of
 from dagflow.cli.log_lines import print_watch_line, show_logs
 from dagflow.cli.render import local_time, one_option, output_option, show_record, show_rows
-from dagflow.cli.talk import Failure, json_or_word, say
+from dagflow.cli.talk import Failure, NotFound, json_or_word, say
 from dagflow.engine.summary import printable
 from dagflow.exceptions import VersionLockMismatchSignal, near_match
 
@@ -60,7 +60,7 @@ def _task_run(client: Any, record: Any, slug: str) -> str:
         if one["task_slug"] == slug:
             return str(one["id"])
     slugs = [one["task_slug"] for one in known]
-    raise Failure(f"The run has no task {slug!r}.{near_match(slug, slugs)} It has {', '.join(sorted(slugs))}.")
+    raise NotFound(f"The run has no task {slug!r}.{near_match(slug, slugs)} It has {', '.join(sorted(slugs))}.")
 
 
 @flow_run.command("set-state")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from dagflow.cli.render import output_option, show_record, show_rows
-from dagflow.cli.talk import Failure, NotFound, say
+from dagflow.cli.talk import InTheWay, NotFound, say
 from dagflow.configuration import ENV_PREFIX, PROFILE_VARIABLE, load_profiles, profiles_path
 from dagflow.engine.summary import printable
 from dagflow.exceptions import near_match
@@ -45,11 +45,10 @@ def list_profiles(form: str) -> None:
 @click.option("--from", "source", help="Copy the settings of this profile.")
 def create(name: str, source: str | None) -> None:
     """Make a profile."""
-    if not re.fullmatch(r"[\w.-]+", name):
-        raise click.UsageError(f"{name!r} is no name for a profile; take letters, digits, '-', '_' and '.'.")
+    _check_name(name)
     active, profiles = load_profiles()
     if name in profiles:
-        raise Failure(f"There is a profile {name!r} already.")
+        raise InTheWay(f"There is a profile {name!r} already. Choose another name, or delete that one.")
     _write(active, {**profiles, name: dict(_known(profiles, source)) if source else {}})
     say(f"Profile {name} created. Use it with `dagflow profile use {name}`.", style="green")
 
@@ -100,10 +99,11 @@ def inspect(name: str, as_json: bool) -> None:
 @click.argument("new_name")
 def rename(name: str, new_name: str) -> None:
     """Rename a profile."""
+    _check_name(new_name)
     active, profiles = load_profiles()
     _known(profiles, name)
     if new_name in profiles:
-        raise Failure(f"There is a profile {new_name!r} already.")
+        raise InTheWay(f"There is a profile {new_name!r} already. Choose another name, or delete that one.")
     renamed = {new_name if key == name else key: value for key, value in profiles.items()}
     _write(new_name if active == name else active, renamed)
     say(f"Profile {name} is now {new_name}.", style="green")
@@ -126,6 +126,11 @@ def _setting(text: str) -> tuple[str, str]:
     if not equals:
         raise click.UsageError(f"{text!r} is not of the form KEY=VALUE.")
     return variable_of(known_setting(key.removeprefix(f"{ENV_PREFIX}__"))), value
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[\w.-]+", name):
+        raise click.UsageError(f"{name!r} is no name for a profile; take letters, digits, '-', '_' and '.'.")
 
 
 def _known(profiles: Profiles, name: str) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from dagflow.cli import FAILED, NOT_FOUND
+from dagflow.cli import CONFLICT, FAILED, NOT_FOUND, visible
 from dagflow.engine.summary import printable
 
-__all__ = ["Failure", "NotFound", "doing", "gathered_warnings", "say", "show_error", "traceback_of"]
+__all__ = ["Failure", "InTheWay", "NotFound", "doing", "gathered_warnings", "say", "show_error", "traceback_of"]
 
 
 class Failure(click.ClickException):
@@ -43,6 +43,12 @@ def json_or_word(text: str) -> Any:
 def say(text: str, *, style: str | None = None, newline: bool = True) -> None:
     """Print *text*, in a colour where colours are shown."""
     click.secho(text, fg=style, err=True, nl=newline)
+
+
+class InTheWay(Failure):
+    """What exists already stands against what a command was to do."""
+
+    exit_code = CONFLICT
 
 
 @contextmanager
@@ -84,9 +90,10 @@ def gathered_warnings(quiet: bool = False) -> Iterator[None]:
 def show_error(error: click.ClickException) -> None:
     """Print an error that ends a command; how to call it, where it was called wrongly."""
     if isinstance(error, click.UsageError):
+        error.message = visible(error.message)
         error.show()
         return
-    say(f"Error: {error.format_message()}", style="red")
+    say(f"Error: {visible(error.format_message())}", style="red")
 
 
 def traceback_of(error: BaseException) -> str:

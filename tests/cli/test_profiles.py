@@ -74,6 +74,16 @@ def test_a_profile_that_is_not_there_is_three_with_the_near_match(call: Call, ho
     assert result.returncode == 3 and "Did you mean 'local'?" in result.stderr
 
 
+def test_names_of_profiles_are_taken_once_and_are_plain_words(call: Call, home: Path) -> None:
+    write(home, "[profiles.a]\n[profiles.b]\n")
+
+    taken = [call("profile", "create", "a"), call("profile", "rename", "a", "b")]
+    odd = [call("profile", "create", "a b"), call("profile", "rename", "a", "x/y")]
+
+    assert [one.returncode for one in taken + odd] == [6, 6, 2, 2]
+    assert "already" in taken[1].stderr and "no name for a profile" in odd[1].stderr
+
+
 def test_secrets_of_a_profile_are_masked(call: Call, home: Path) -> None:
     write(home, '[profiles.a]\nDAGFLOW__CLOUD__API_KEY = "hunter2"\n')
 

@@ -102,6 +102,15 @@ def test_what_stands_against_it_is_six(run: Run, client: Client, served: InProce
     assert "it has version" in version.stderr and "is Scheduled, not version 99" in version.stderr
 
 
+def test_names_of_others_cannot_steer_the_terminal_by_an_error(run: Run, served: InProcessServer) -> None:
+    for project in ("night\x1b[2J", "day"):
+        registered(served, project=project)
+
+    result = run("deployment", "inspect", "etl/default")
+
+    assert result.exit_code == 2 and "night\\x1b[2J" in result.stderr and "\x1b" not in result.stderr
+
+
 # --- projects, listings --------------------------------------------------------------------------------------
 
 
@@ -110,7 +119,7 @@ def test_projects_are_made_listed_and_deleted(run: Run) -> None:
     assert made.exit_code == 0 and len(made.stdout.strip()) == 36 and "night created" in made.stderr
 
     again = run("create", "project", "night")
-    assert again.exit_code == 1 and "already" in again.stderr
+    assert again.exit_code == 6 and "already" in again.stderr
     assert run("create", "project", "night", "--skip-if-exists").exit_code == 0
 
     [header, row] = run("get", "projects").stdout.splitlines()
@@ -218,7 +227,7 @@ def test_a_failed_run_is_restarted(run: Run, client: Client, served: InProcessSe
     result = run("flow-run", "restart", run_id, "--from-task", "load-1")
     tasks = run("flow-run", "tasks", run_id).stdout
 
-    assert unknown.exit_code == 1 and "Did you mean 'load-1'?" in unknown.stderr
+    assert unknown.exit_code == 3 and "Did you mean 'load-1'?" in unknown.stderr
     assert result.exit_code == 0 and "Scheduled; 1 task runs reset" in result.stderr
     assert "Pending" in tasks and "Failed" in tasks
 
