@@ -9,6 +9,7 @@ import click
 from dagflow.cli.connection import connected
 from dagflow.cli.render import age, local_time, output_option, show_record, show_rows
 from dagflow.cli.talk import NotFound, say
+from dagflow.client.connection import in_path
 from dagflow.exceptions import ObjectNotFoundError
 
 __all__ = ["auth", "backend"]
@@ -113,9 +114,9 @@ def revoke_key(key_id: str) -> None:
     """Make a key useless."""
     with connected() as client:
         try:
-            client.delete(f"keys/{key_id}")
+            client.delete(f"keys/{in_path(key_id)}")
         except ObjectNotFoundError:
-            raise NotFound(f"There is no key {key_id}. List them with `dagflow auth list-keys`.") from None
+            raise NotFound(f"There is no key {key_id!r}. List them with `dagflow auth list-keys`.") from None
     say("Key revoked.", style="green")
 
 

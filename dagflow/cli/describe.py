@@ -9,6 +9,7 @@ import click
 from dagflow.cli.connection import connected, flow_named, flow_run_of
 from dagflow.cli.render import one_option, show_record
 from dagflow.cli.talk import NotFound
+from dagflow.client.connection import in_path
 from dagflow.exceptions import ObjectNotFoundError
 
 __all__ = ["describe"]
@@ -67,13 +68,13 @@ def _flow(name: str | None, record_id: str | None, version: int | None, project:
         if record_id is None:
             return flow_named(client, wanted, version, project)
         try:
-            answer: dict[str, Any] = client.get(f"flows/{record_id}")
+            answer: dict[str, Any] = client.get(f"flows/{in_path(record_id)}")
         except ObjectNotFoundError:
-            raise NotFound(f"There is no flow {record_id}. List them with `dagflow get flows`.") from None
+            raise NotFound(f"There is no flow {record_id!r}. List them with `dagflow get flows`.") from None
         return answer
 
 
 def _one_of(name: str | None, record_id: str | None) -> str:
     if (name is None) == (record_id is None):
         raise click.UsageError("Say which: by --name or by --id.")
-    return str(record_id or name)
+    return str(name if record_id is None else record_id)

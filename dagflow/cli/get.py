@@ -118,5 +118,5 @@ def logs(name: str | None, run_id: str | None, info: bool, follow: bool, form: s
     if (name is None) == (run_id is None):
         raise click.UsageError("Say whose log: a run by --name or by --id.")
     with connected() as client:
-        run = flow_run_of(client, str(run_id or name))
+        run = flow_run_of(client, str(name if run_id is None else run_id))
         show_logs(client, run["id"], form="json" if info else form, follow=follow)

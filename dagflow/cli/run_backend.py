@@ -14,6 +14,7 @@ import click
 from dagflow.cli import INTERRUPTED
 from dagflow.cli.connection import connected, flow_named
 from dagflow.cli.talk import Failure, NotFound, doing, say
+from dagflow.client.connection import in_path
 from dagflow.engine.summary import printable
 from dagflow.exceptions import ClientError, ObjectNotFoundError
 
@@ -68,15 +69,15 @@ def _flow(client: Client, asked: BackendRun) -> dict[str, Any]:
     if asked.name is not None:
         return flow_named(client, asked.name, project=asked.project)
     try:
-        answer: dict[str, Any] = client.get(f"flows/{asked.flow_id}")
+        answer: dict[str, Any] = client.get(f"flows/{in_path(asked.flow_id)}")
         return answer
     except ObjectNotFoundError:
         pass
     try:
-        group = client.get(f"flow_groups/{asked.flow_id}")
+        group = client.get(f"flow_groups/{in_path(asked.flow_id)}")
     except ObjectNotFoundError:
         raise NotFound(
-            f"There is no flow, and no group, {asked.flow_id}. List flows with `dagflow get flows`."
+            f"There is no flow, and no group, {asked.flow_id!r}. List flows with `dagflow get flows`."
         ) from None
     if not group.get("flow_id"):
         raise NotFound(f"All versions of flow {group['flow_name']!r} are archived. Register it again.")

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from dagflow._version import __version__
 from dagflow.client.transport import RETRIES, Transport
 from dagflow.configuration import config
-from dagflow.exceptions import ClientError
+from dagflow.exceptions import ClientError, InvalidRequestError
 
 if TYPE_CHECKING:
     import httpx2
@@ -27,10 +27,16 @@ def in_path(part: object) -> str:
     """
     Return *part* so that it is one part of a path, whatever is in it.
 
+    Raises:
+        InvalidRequestError: for what would lead to another place: nothing, or dots alone.
+
     >>> in_path("a/b c")
     'a%2Fb%20c'
     """
-    return quote(str(part), safe="")
+    text = str(part)
+    if text in ("", ".", ".."):
+        raise InvalidRequestError(f"An id or a name was expected, found {text!r}.")
+    return quote(text, safe="")
 
 
 def iso(moment: datetime | str | None) -> str | None:

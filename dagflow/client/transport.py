@@ -311,6 +311,11 @@ def _masked(headers: Mapping[str, str]) -> dict[str, str]:
 def _unreachable(url: str, error: Exception, seconds: float) -> ServerUnreachableError:
     import httpx2
 
+    if isinstance(error, (httpx2.UnsupportedProtocol, httpx2.InvalidURL)):
+        return ServerUnreachableError(
+            f"{url!r} is no address: {str(error).rstrip('.')}. cloud.api is to be the address of a server, such as "
+            "http://127.0.0.1:4200, where `dagflow server start` starts one."
+        )
     if isinstance(error, httpx2.TimeoutException) and not isinstance(error, httpx2.ConnectTimeout):
         return ServerUnreachableError(f"{url} did not answer within {seconds:g} s (cloud.request_timeout).")
     return ServerUnreachableError(

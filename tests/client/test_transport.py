@@ -16,6 +16,7 @@ from dagflow.client import Client
 from dagflow.exceptions import (
     ClientError,
     ConflictError,
+    InvalidRequestError,
     ServerUnreachableError,
     StaleTokenError,
     VersionLockMismatchSignal,
@@ -221,3 +222,14 @@ def test_lost_and_repeated_requests_leave_one_run_and_one_row_for_each_state(
     for run_id in ids:
         states = direct.get(f"flow_runs/{run_id}/states")["items"]
         assert [state["state"] for state in states] == ["Scheduled", "Running", "Success"]
+
+
+def test_what_is_no_address_is_told_as_such() -> None:
+    with pytest.raises(ServerUnreachableError, match=r"'flows:4200/api/x' is no address.*such as http://127.0.0.1:4200"):
+        Client("flows:4200").get("x")
+
+
+@pytest.mark.parametrize("odd", ["", ".", ".."])
+def test_an_id_that_leads_elsewhere_is_refused_before_anything_is_sent(odd: str) -> None:
+    with pytest.raises(InvalidRequestError, match="An id or a name was expected, found"):
+        Client("http://127.0.0.1:9").delete_flow_run(odd)
