@@ -15,6 +15,7 @@ from tests.doubles import HttpDouble
 def _server(api: HttpDouble) -> Iterator[None]:
     api.answers["/api/kv/colour"] = 200, {"id": "1", "key": "colour", "value": "red", "deleted": True}
     api.answers["/api/kv/size"] = 404, {"title": "unknown", "detail": "There is no key 'size'."}
+    api.answers["/api/kv/shape"] = 404, {"title": "unknown", "detail": "There is no key 'shape'."}
     api.answers["/api/kv?limit=200"] = 200, {"items": [{"key": "colour"}], "cursor": None}
     api.answers["/api/kv"] = 200, {"id": "2"}
     with set_temporary_config({"cloud.api": api.url}):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from dagflow.client.client import Client
@@ -15,9 +16,14 @@ LARGEST_VALUE = 10_000
 """Bytes of JSON that a value may have."""
 
 
-def set_key_value(key: str, value: Any) -> str:
+def set_key_value(key: str, value: Any, *, client: Client | None = None) -> str:
     """
     Keep *value*, which must be JSON, under *key* and return the record's id.
+
+    Args:
+        key: the key.
+        value: text, a number, a list and the like.
+        client: of the server; default is the configured one. The other functions take it too.
 
     Raises:
         ValueError: for a value that is no JSON or is too large.
@@ -31,39 +37,43 @@ def set_key_value(key: str, value: Any) -> str:
             f"The value for the key {key!r} has {size:,} bytes; at most {LARGEST_VALUE:,} are kept. Keep large values "
             "in a result or a file, and its location here."
         )
-    with Client() as client:
-        return str(client.post("kv", {"key": key, "value": value})["id"])
+    with _asking(client) as server:
+        return str(server.post("kv", {"key": key, "value": value})["id"])
 
 
-def get_key_value(key: str) -> Any:
+def get_key_value(key: str, *, client: Client | None = None) -> Any:
     """
     Return the value under *key*.
 
     Raises:
         ValueError: when there is none.
     """
-    with Client() as client:
+    with _asking(client) as server:
         try:
-            return client.get(f"kv/{in_path(key)}")["value"]
+            return server.get(f"kv/{in_path(key)}")["value"]
         except ObjectNotFoundError as error:
             raise ValueError(f"There is no key {key!r}.") from error
 
 
-def delete_key(key: str) -> bool:
+def delete_key(key: str, *, client: Client | None = None) -> bool:
     """
     Remove *key* and its value.
 
     Raises:
         ValueError: when there is none.
     """
-    with Client() as client:
+    with _asking(client) as server:
         try:
-            return bool(client.delete(f"kv/{in_path(key)}")["deleted"])
+            return bool(server.delete(f"kv/{in_path(key)}")["deleted"])
         except ObjectNotFoundError as error:
             raise ValueError(f"There is no key {key!r}.") from error
 
 
-def list_keys() -> list[str]:
+def list_keys(*, client: Client | None = None) -> list[str]:
     """Return all keys, sorted."""
-    with Client() as client:
-        return sorted(record["key"] for record in client._items("kv"))
+    with _asking(client) as server:
+        return sorted(record["key"] for record in server._items("kv"))
+
+
+def _asking(client: Client | None) -> AbstractContextManager[Client]:
+    return Client() if client is None else nullcontext(client)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import click
 
+from dagflow.cli import visible
+from dagflow.cli.connection import connected
 from dagflow.cli.render import output_option, show_record, show_rows
 from dagflow.cli.talk import Failure, NotFound, json_or_word, say
 from dagflow.engine.summary import printable
@@ -25,26 +28,31 @@ def set_value(key: str, value: str) -> None:
     """Keep VALUE under KEY; it is JSON if it reads as JSON, else text."""
     from dagflow.backend.kv_store import set_key_value
 
-    try:
-        set_key_value(key, json_or_word(value))
-    except ValueError as error:
-        _passed_on(error)
-        raise Failure(str(error)) from error
+    with connected() as client:
+        try:
+            set_key_value(key, json_or_word(value), client=client)
+        except ValueError as error:
+            _passed_on(error)
+            raise Failure(str(error)) from error
     say(f"Key {printable(key)} set.", style="green")
 
 
 @kv.command("get")
 @click.argument("key")
 def get_value(key: str) -> None:
-    """Print the value under KEY: text as it is, anything else as JSON."""
+    """Print the value under KEY: text as it is, anything else as JSON; on a terminal, what could steer it is shown."""
     from dagflow.backend.kv_store import get_key_value
 
-    try:
-        value = get_key_value(key)
-    except ValueError as error:
-        _passed_on(error)
-        raise NotFound(f"{error} List keys with `dagflow kv list`.") from error
-    click.echo(printable(value) if isinstance(value, str) else json.dumps(value))
+    with connected() as client:
+        try:
+            value = get_key_value(key, client=client)
+        except ValueError as error:
+            _passed_on(error)
+            raise NotFound(f"{error} List keys with `dagflow kv list`.") from error
+    text = value if isinstance(value, str) else json.dumps(value)
+    # A program or a file gets the value to the letter.
+    is_terminal = sys.stdout.isatty()
+    click.echo(visible(text) if is_terminal else text, color=None if is_terminal else True)
 
 
 @kv.command("delete")
@@ -53,11 +61,12 @@ def delete_value(key: str) -> None:
     """Remove KEY."""
     from dagflow.backend.kv_store import delete_key
 
-    try:
-        delete_key(key)
-    except ValueError as error:
-        _passed_on(error)
-        raise NotFound(str(error)) from error
+    with connected() as client:
+        try:
+            delete_key(key, client=client)
+        except ValueError as error:
+            _passed_on(error)
+            raise NotFound(str(error)) from error
     say(f"Key {printable(key)} deleted.", style="green")
 
 
@@ -67,7 +76,8 @@ def list_values(form: str) -> None:
     """List the keys."""
     from dagflow.backend.kv_store import list_keys
 
-    keys = list_keys()
+    with connected() as client:
+        keys = list_keys(client=client)
     if form != "table":
         show_record(keys, form)
         return
