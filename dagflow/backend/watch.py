@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from dagflow.backend.agents_check import check_for_compatible_agents
 from dagflow.backend.flow_run import FlowRunLog, FlowRunView
+from dagflow.client.connection import iso
 from dagflow.engine.clock import Clock
 from dagflow.exceptions import ClientError
 
@@ -31,6 +32,7 @@ def watch_flow_run(
     stream_logs: bool = True,
     max_duration: datetime.timedelta = LONGEST_WATCH,
     *,
+    start_time: datetime.datetime | None = None,
     clock: Clock | None = None,
 ) -> Iterator[FlowRunLog]:
     """
@@ -44,6 +46,7 @@ def watch_flow_run(
         stream_states: yield a line for each state.
         stream_logs: yield the run's log.
         max_duration: how long to watch.
+        start_time: tell only what happened after it; default is from the beginning.
         clock: for tests.
 
     Raises:
@@ -55,7 +58,7 @@ def watch_flow_run(
     if view.state.is_finished():
         yield FlowRunLog(_date(clock), logging.INFO, f"Your flow run finished {_ago(view, clock)}.")
         return
-    watch = _Watch(view, stream_states, stream_logs, clock)
+    watch = _Watch(view, stream_states, stream_logs, clock, start_time)
     with _Bell(flow_run_id, clock) as bell:
         end = clock.now() + max_duration.total_seconds()
         while True:
@@ -83,8 +86,11 @@ def stream_flow_run_logs(flow_run_id: str, **options: Any) -> None:
 class _Watch:
     """What of a run was told already; everything here changes while it is watched."""
 
-    def __init__(self, view: FlowRunView, states: bool, logs: bool, clock: Clock) -> None:
+    def __init__(
+        self, view: FlowRunView, states: bool, logs: bool, clock: Clock, start_time: datetime.datetime | None
+    ) -> None:
         self.view = view
+        self._start_time = start_time
         self.patience = SHORTEST_POLL
         self._wants_states, self._wants_logs = states, logs
         self._clock = clock
@@ -104,7 +110,8 @@ class _Watch:
         fresh = self.view.states[self._states_told :]
         self._states_told += len(fresh)
         for timestamp, state in fresh if self._wants_states else ():
-            yield FlowRunLog(timestamp, logging.INFO, f"Entered state <{type(state).__name__}>: {state.message}")
+            if self._start_time is None or timestamp > self._start_time:
+                yield FlowRunLog(timestamp, logging.INFO, f"Entered state <{type(state).__name__}>: {state.message}")
 
     def _new_logs(self) -> Iterator[FlowRunLog]:
         if not self._wants_logs:
@@ -112,7 +119,7 @@ class _Watch:
         from dagflow.backend._ask import asked_list
 
         path = f"flow_runs/{self.view.flow_run_id}/logs"
-        for record in asked_list(path, page=1000, after_seq=self._last_seq):
+        for record in asked_list(path, page=1000, after_seq=self._last_seq, since=iso(self._start_time)):
             self._last_seq = record["seq"]
             yield FlowRunLog.of(record)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from dagflow.cli.connection import connected, flow_run_of
 from dagflow.cli.log_lines import print_watch_line, show_logs
 from dagflow.cli.render import local_time, one_option, output_option, show_record, show_rows
 from dagflow.cli.talk import Failure, NotFound, json_or_word, say
+from dagflow.client.records import moment_of
 from dagflow.engine.summary import printable
 from dagflow.exceptions import VersionLockMismatchSignal, near_match
 
@@ -50,7 +52,7 @@ def restart(run: str, from_task: str | None, reason: str | None, watch: bool) ->
         say(f"Warning: {printable(warning)}", style="yellow")
     say(f"Flow run {printable(record['name'])} is {answer['state']}; {answer['reset']} task runs reset.", style="green")
     if watch:
-        watched(record["id"])
+        watched(record["id"], start_time=moment_of(record["updated"]))
 
 
 def _task_run(client: Any, record: Any, slug: str) -> str:
@@ -137,10 +139,14 @@ def tasks(run: str, form: str) -> None:
 
 @flow_run.command()
 @_run
-def why(run: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with the labels of the run and the agents.")
+def why(run: str, as_json: bool) -> None:
     """Print why a run is not picked up."""
     with connected() as client:
         answer = client.get(f"flow_runs/{flow_run_of(client, run)['id']}/why")
+    if as_json:
+        show_record(answer, "json")
+        return
     for reason in answer["reasons"]:
         click.echo(printable(reason))
 
@@ -167,16 +173,16 @@ def watch(run: str, no_logs: bool, timeout: float | None) -> None:
     watched(record["id"], logs=not no_logs, timeout=timeout)
 
 
-def watched(flow_run_id: str, logs: bool = True, timeout: float | None = None) -> None:
-    """Follow a run on standard error, and end the command by how the run ended."""
-    import datetime
-
+def watched(
+    flow_run_id: str, logs: bool = True, timeout: float | None = None, start_time: datetime.datetime | None = None
+) -> None:
+    """Follow a run on standard error, from *start_time* on, and end the command by how the run ended."""
     from dagflow.backend.flow_run import FlowRunView
     from dagflow.backend.watch import LONGEST_WATCH, watch_flow_run
 
     duration = LONGEST_WATCH if timeout is None else datetime.timedelta(seconds=timeout)
     try:
-        for line in watch_flow_run(flow_run_id, stream_logs=logs, max_duration=duration):
+        for line in watch_flow_run(flow_run_id, stream_logs=logs, max_duration=duration, start_time=start_time):
             print_watch_line(line)
     except RuntimeError as error:
         if "has been watched for" not in str(error):

@@ -130,6 +130,21 @@ def test_a_submitted_run_misses_no_agent(served: InProcessServer, run: tuple[Cli
     assert [line for line in watch_flow_run(run_id, clock=clock) if line.level == logging.WARNING] == []
 
 
+def test_only_what_happened_after_a_time_is_told(served: InProcessServer, run: tuple[Client, str]) -> None:
+    client, run_id = run
+    client.write_run_logs([{"flow_run_id": run_id, "message": "before"}])
+    start_time = datetime.datetime.fromtimestamp(served.clock.time, datetime.UTC)
+    served.clock.time += 60
+
+    def finish() -> None:
+        client.write_run_logs([{"flow_run_id": run_id, "message": "after"}])
+        client.set_flow_run_state(run_id, Failed("no"))
+
+    lines = watch_flow_run(run_id, start_time=start_time, clock=Script(served.clock.time, finish))
+
+    assert sorted(line.message for line in lines) == ["Entered state <Failed>: no", "after"]
+
+
 def test_watching_ends_at_some_time(run: tuple[Client, str]) -> None:
     client, run_id = run
     client.set_flow_run_state(run_id, Running())
