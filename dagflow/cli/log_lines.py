@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,7 +31,7 @@ def show_logs(client: Client, flow_run_id: str, form: str, follow: bool = False,
     """Print the log of a run; with *follow* what comes after, line by line, until the run has finished."""
     path = f"flow_runs/{flow_run_id}/logs"
     if not follow and form == "table":
-        _show_lines(list(client._items(path, page=PAGE)))
+        _show_lines(client._items(path, page=PAGE))
         return
     if not follow:
         show_rows(client._items(path, page=PAGE), COLUMNS, form, "The run has no log yet.")
@@ -47,12 +48,15 @@ def show_logs(client: Client, flow_run_id: str, form: str, follow: bool = False,
         clock.sleep(2)
 
 
-def _show_lines(lines: list[dict[str, Any]]) -> None:
-    if not lines:
+def _show_lines(lines: Iterator[dict[str, Any]]) -> None:
+    """Print lines as they come: a log may be longer than anybody wants to wait for, or to keep."""
+    shown = 0
+    for shown, line in enumerate(lines, 1):
+        if shown == 1:
+            click.echo(f"{'TIMESTAMP':<19}  {'LEVEL':<8}  MESSAGE")
+        click.echo(_one_line(line))
+    if not shown:
         say("The run has no log yet.")
-        return
-    head = f"{'TIMESTAMP':<19}  {'LEVEL':<8}  MESSAGE"
-    click.echo("\n".join([head, *map(_one_line, lines)]))
 
 
 def _one_line(line: dict[str, Any]) -> str:

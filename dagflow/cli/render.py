@@ -90,7 +90,10 @@ def _rich_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(title, overflow="fold", no_wrap=title == "ID")
     for row in rows:
         table.add_row(*map(Text, row))
-    Console().print(table)
+    console = Console()
+    # Rows that are too long for the terminal go on in its next line: cells folded to a few letters cannot be read.
+    console.width = max(console.width, console.measure(table, options=console.options.update(max_width=10_000)).maximum)
+    console.print(table, crop=False, soft_wrap=True)
 
 
 def _plain_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
