@@ -10,6 +10,8 @@ import datetime
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from dagflow.exceptions import near_match
+
 if TYPE_CHECKING:
     from dagflow.client.client import Client
     from dagflow.core.flow import Flow
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from dagflow.schedules.schedules import Schedule
 
 __all__ = [
+    "check_parameters",
     "deploy_flow",
     "deployment_settings",
     "existing_deployment",
@@ -61,7 +64,7 @@ def deploy_flow(
 
     Raises:
         TypeError: without a project, and for an unknown setting.
-        ValueError: for more than one kind of schedule.
+        ValueError: for more than one kind of schedule, and for a parameter that the flow does not have.
     """
     from dagflow.backend.registration import complete, is_being_loaded, refuse_open_block
     from dagflow.client.client import Client
@@ -73,6 +76,7 @@ def deploy_flow(
         raise TypeError(f"Flow {flow.name!r} needs a project: flow.deploy(project_name='...').")
     when = schedule if schedule is not None else made_schedule(cron, interval, rrule, timezone)
     body = deployment_settings(schedule=when, paused=paused, **settings)
+    check_parameters(flow, body["parameters"])
     with Client() as client:
         client._request("GET", "health", retries=0)
         client.create_project(project_name)
@@ -167,6 +171,22 @@ def deployment_settings(
         "description": description,
     }
     return body if overlap_policy is None else {**body, "overlap_policy": overlap_policy}
+
+
+def check_parameters(flow: Flow, parameters: Mapping[str, Any]) -> None:
+    """
+    Refuse values for parameters that *flow* does not have: every run of the deployment would be refused.
+
+    Raises:
+        ValueError: naming the near match.
+    """
+    known = sorted(one.name for one in flow.parameters())
+    for name in parameters:
+        if name not in known:
+            raise ValueError(
+                f"Flow {flow.name!r} has no parameter {name!r}.{near_match(name, known)} "
+                f"Parameters: {', '.join(known) or 'none'}."
+            )
 
 
 def made_schedule(

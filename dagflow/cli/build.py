@@ -46,9 +46,10 @@ def build(
                 continue
             documents[name] = document
             built += 1
-    _write(output, documents)
     say(f"========== {built} built, {errors} errored ==========", style="red" if errors else "green")
-    click.echo(output)
+    if built:
+        _write(output, documents)
+        click.echo(output)
     if errors:
         click.get_current_context().exit(Failure.exit_code)
 

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dagflow.backend.deployments import deployment_settings, existing_deployment, local_timezone, made_schedule
+from dagflow.backend.deployments import (
+    check_parameters,
+    deployment_settings,
+    existing_deployment,
+    local_timezone,
+    made_schedule,
+)
 from dagflow.cli.collect import Source, collect, prepared
 from dagflow.cli.connection import connected
 from dagflow.cli.deploy_file import DEPLOY_FILE, DeploymentEntry, read_deploy_file
@@ -204,6 +210,7 @@ def _deployed(client: Client, wanted: _Wanted, dry_run: bool) -> bool:
         return False
     [flow] = source.flows
     wanted.found["flow"] = flow.name
+    _check_parameters(flow, wanted.settings["parameters"])
     group = _group(client, wanted.project, flow.name)
     existing = existing_deployment(client, group["id"], wanted.name) if group else None
     changed = differences(wanted.settings, existing) if existing else []
@@ -233,6 +240,13 @@ def _deployed(client: Client, wanted: _Wanted, dry_run: bool) -> bool:
     say(f"{mark} {wanted.title} ({version}){': ' + ', '.join(changed) if changed else ''}", style="green")
     click.echo(made["id"])
     return True
+
+
+def _check_parameters(flow: Flow, parameters: dict[str, Any]) -> None:
+    try:
+        check_parameters(flow, parameters)
+    except ValueError as error:
+        raise Failure(str(error)) from error
 
 
 def _source(wanted: _Wanted) -> Source | None:

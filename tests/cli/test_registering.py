@@ -244,6 +244,10 @@ def test_building_again_keeps_the_others_if_asked(run: Run) -> None:
     run("build", "-p", "two.py")
     assert [flow["name"] for flow in json.loads(Path("flows.json").read_text())["flows"]] == ["two"]
 
+    failed = run("build", "-m", "no.such.module")
+    assert (failed.exit_code, failed.stdout) == (1, "") and "0 built, 1 errored" in failed.stderr
+    assert [flow["name"] for flow in json.loads(Path("flows.json").read_text())["flows"]] == ["two"]
+
 
 def test_a_file_of_another_version_is_refused(run: Run) -> None:
     Path("flows.json").write_text('{"version": 2, "flows": []}')
@@ -447,6 +451,7 @@ def test_a_dry_run_stores_nothing(run: Run, client: Client) -> None:
         (("one.py:folw", "--project", "p"), 3, "Did you mean 'flow'?"),
         (("three.py:flow", "--project", "p"), 3, "no file 'three.py'"),
         (("one.py:flow", "--project", "p", "--cron", "x", "--interval", "60"), 2, "cron and interval"),
+        (("one.py:flow", "--project", "p", "--param", "dya=1"), 1, "Did you mean 'day'?"),
         (("one.py:flow", "--project", "p", "--cron", "@daily", "--timezone", "Mars"), 2, "'Mars'"),
         (("one.py:flow", "--all"), 2, "--all"),
         (("--all",), 3, "dagflow.yaml"),

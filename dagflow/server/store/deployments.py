@@ -169,7 +169,8 @@ def _check(tx: Tx, group: dict[str, Any], values: dict[str, Any]) -> None:
     pool = values.get("pool")
     known = tables.work_pool.c.name
     if pool is not None and tx.execute(select(known).where(known == pool)).first() is None:
-        raise NotFound(f"There is no work pool {pool!r}. Create it with `dagflow work-pool create {pool}`.")
+        make = f"dagflow work-pool create {pool} --type process"
+        raise NotFound(f"There is no work pool {pool!r}. Create it with `{make}`.")
 
 
 def _plan(tx: Tx, id: str, group: dict[str, Any], limits: schedules.Limits) -> None:
