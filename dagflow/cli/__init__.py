@@ -145,6 +145,9 @@ class Commands(click.Group):
             # Whoever read our output has gone; closing says so once, at exit Python would say it again.
             _silence(sys.stdout)
             code = FAILED
+        except OSError as error:
+            click.secho(f"Error: {visible(_what_failed(error))}", fg="red", err=True)
+            code = FAILED
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -156,6 +159,13 @@ def exit_code_of(error: BaseException) -> int:
 def visible(text: str) -> str:
     """Return *text*, which may quote names that others chose, with what could steer a terminal written out."""
     return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
+
+
+def _what_failed(error: OSError) -> str:
+    """Return what could not be done with which file, in words."""
+    if error.strerror is None or error.filename is None:
+        return str(error)
+    return f"{error.filename!r} cannot be used: {error.strerror}."
 
 
 def _silence(stream: Any) -> None:

@@ -85,7 +85,7 @@ def _run(
         except PrefectException:
             # Those have exit codes of their own.
             raise
-        except (ImportError, RuntimeError, TypeError, ValueError) as error:
+        except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
             raise Failure(printable(str(error))) from error
 
 

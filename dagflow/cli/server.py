@@ -137,27 +137,30 @@ def _detach(settings: Any, arguments: list[str]) -> None:
     os.makedirs(os.path.dirname(pid_file), mode=0o700, exist_ok=True)
     log = os.path.join(os.path.dirname(pid_file), "server.log")
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    own_part = os.fstat(descriptor).st_size
     command = [sys.executable, "-m", "dagflow", *(one for one in arguments if one != "--detach")]
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor, start_new_session=True
     )
     os.close(descriptor)
-    _wait_for_health(settings, process, log)
+    _wait_for_health(settings, process, log, own_part)
     descriptor = os.open(pid_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.write(descriptor, str(process.pid).encode())
     os.close(descriptor)
     say(f"The server is ready at {_address(settings)} (process {process.pid}, log {log}).", style="green")
 
 
-def _wait_for_health(settings: Any, process: Any, log: str) -> None:
+def _wait_for_health(settings: Any, process: Any, log: str, own_part: int) -> None:
+    """Wait until a server answers; what it wrote to its log from *own_part* on says why it ended, if it did."""
     import urllib.error
     import urllib.request
 
     end = time.monotonic() + READY_SECONDS
     while time.monotonic() < end:
         if process.poll() is not None:
-            with open(log, encoding="utf-8", errors="replace") as lines:
-                last = "".join(lines.readlines()[-5:]).strip()
+            with open(log, "rb") as lines:
+                lines.seek(own_part)
+                last = b"".join(lines.readlines()[-5:]).decode(errors="replace").strip()
             raise Failure(f"The server ended at once: {last}")
         try:
             with urllib.request.urlopen(f"{_address(settings)}/api/health", timeout=1):

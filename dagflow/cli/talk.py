@@ -42,7 +42,7 @@ def json_or_word(text: str) -> Any:
 
 def say(text: str, *, style: str | None = None, newline: bool = True) -> None:
     """Print *text*, in a colour where colours are shown."""
-    click.secho(text, fg=style, err=True, nl=newline)
+    click.echo(text if style is None else click.style(text, fg=style), err=True, nl=newline)
 
 
 class InTheWay(Failure):

@@ -118,6 +118,12 @@ def test_a_wrong_call_is_a_usage_error_that_names_the_option(
     assert result.exit_code == 2 and said in result.output
 
 
+def test_a_template_that_is_not_there_is_named(served: InProcessServer) -> None:
+    result = run("agent", "kubernetes", "start", "--job-template", "nothing.yaml")
+
+    assert result.exit_code == 1 and "'nothing.yaml'" in result.stderr
+
+
 def test_a_supervisor_file_and_a_unit_are_printed() -> None:
     supervisor = run("agent", "local", "install", "-l", "a", "-e", "X=1", "--limit", "3")
     unit = run("agent", "local", "install", "--systemd", "--pool", "big")

@@ -84,6 +84,13 @@ def test_names_of_profiles_are_taken_once_and_are_plain_words(call: Call, home: 
     assert "already" in taken[1].stderr and "no name for a profile" in odd[1].stderr
 
 
+def test_a_file_that_cannot_be_written_is_named_without_a_traceback(call: Call) -> None:
+    result = call("config", "set", "logging.level=DEBUG", DAGFLOW__USER_CONFIG_PATH="/proc/nothing/config.toml")
+
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    assert result.stderr.startswith("Error: '/proc/nothing' cannot be used: ")
+
+
 def test_secrets_of_a_profile_are_masked(call: Call, home: Path) -> None:
     write(home, '[profiles.a]\nDAGFLOW__CLOUD__API_KEY = "hunter2"\n')
 

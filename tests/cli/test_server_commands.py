@@ -195,6 +195,7 @@ def test_logs_are_shown_whole_and_followed(run: Run, client: Client, served: InP
     assert "WARNING" in followed.stdout and "\x1b" not in followed.stdout + by_name.stdout
     assert json.loads(run("get", "logs", "-n", "mine", "--info").stdout)[-1]["flow_run_id"] == run_id
     assert run("get", "logs").exit_code == 2
+    assert "There is no flow run ''" in run("get", "logs", "--id", "").stderr
 
 
 # --- flow runs -----------------------------------------------------------------------------------------------
@@ -205,6 +206,7 @@ def test_a_run_is_cancelled_set_and_inspected(run: Run, client: Client, served: 
 
     waiting = json.loads(run("flow-run", "inspect", "mine").stdout)
     why = run("flow-run", "why", run_id)
+    assert json.loads(run("flow-run", "why", run_id, "--json").stdout)["labels"] == ["eu"]
     assert waiting["id"] == run_id and waiting["why"] and "eu" in why.stdout
 
     assert run("flow-run", "set-state", "mine", "Failed", "--reason", "test").exit_code == 0
@@ -287,6 +289,25 @@ def test_keys_for_the_server(run: Run) -> None:
 def test_the_kind_of_backend_is_noted(run: Run) -> None:
     assert run("backend", "server").exit_code == 0
     assert run("backend", "abacus").exit_code == 2
+
+
+def test_a_value_comes_out_of_a_pipe_to_the_letter(run: Run, client: Client) -> None:
+    from dagflow.backend import set_key_value
+
+    set_key_value("certificate", "first\nsecond\t\x1b[0m")
+
+    assert run("kv", "get", "certificate").stdout == "first\nsecond\t\x1b[0m\n"
+
+
+@pytest.mark.parametrize(
+    "command", [("kv", "get", "a"), ("kv", "set", "a", "1"), ("kv", "list"), ("flow-run", "why", "mine")], ids=" ".join
+)
+def test_a_person_is_told_soon_that_the_server_is_away(run: Run, command: tuple[str, ...]) -> None:
+    with set_temporary_config({"cloud.api": "http://127.0.0.1:9"}):
+        result = run(*command)
+
+    # Whoever has the patience of a run says on the way that it tries again.
+    assert result.exit_code == 5 and result.stdout == "" and "trying again" not in result.stderr
 
 
 # --- pools ---------------------------------------------------------------------------------------------------
