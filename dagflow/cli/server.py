@@ -20,6 +20,7 @@ from dagflow.cli.talk import Failure, NotFound, say
 __all__ = ["server"]
 
 READY_SECONDS = 30.0
+DATABASES = ("sqlite", "postgresql")
 
 
 @click.group()
@@ -30,7 +31,13 @@ def server() -> None:
 def _settings(**changes: Any) -> Any:
     from dagflow.server.settings import ServerSettings
 
-    return ServerSettings.from_config(**changes)
+    settings = ServerSettings.from_config(**changes)
+    if settings.kind not in DATABASES:
+        raise click.UsageError(
+            f"A database of kind {settings.kind!r} cannot be used. server.database_url is to be "
+            "sqlite:////path/of/file or postgresql://user:password@host/name."
+        )
+    return settings
 
 
 def _address(settings: Any) -> str:
@@ -86,6 +93,8 @@ def start(
         check_exposure(settings)
     except PublicWithoutKey as error:
         raise click.UsageError(str(error)) from error
+    with _opened(settings):
+        pass
     if expose:
         _warn_without_keys(settings)
     if detach:
@@ -270,18 +279,45 @@ _url = click.option("--database-url", envvar="DAGFLOW_DATABASE_URL", help="Anoth
 
 
 @contextlib.contextmanager
+def _opened(settings: Any) -> Iterator[Any]:
+    """Give the database of the settings as it is; a database that cannot be used ends the command with the reason."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from dagflow.server.database.engine import Database
+
+    opened = None
+    try:
+        opened = Database(settings.database_url)
+        with opened.writer.connect():
+            pass
+        yield opened
+    except (SQLAlchemyError, ModuleNotFoundError) as error:
+        reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0].rstrip(".")
+        raise Failure(
+            f"The database {_without_password(settings.database_url)} cannot be used: {reason}. Is "
+            "server.database_url right, and its server running?"
+        ) from error
+    finally:
+        if opened is not None:
+            opened.close()
+
+
+@contextlib.contextmanager
 def opened_database(settings: Any = None) -> Iterator[Any]:
     """Give the database of the settings, up to date."""
-    from dagflow.server.database.engine import Database
     from dagflow.server.database.upgrade import upgrade
 
     settings = settings or _settings()
-    opened = Database(settings.database_url)
-    try:
+    with _opened(settings) as opened:
         upgrade(opened.writer, settings.database_url)
         yield opened
-    finally:
-        opened.close()
+
+
+def _alone(settings: Any) -> contextlib.AbstractContextManager[None]:
+    """Refuse to go on while a server has a SQLite database."""
+    from dagflow.server.process import single_holder
+
+    return single_holder(_file_of(settings)) if settings.kind == "sqlite" else contextlib.nullcontext()
 
 
 def _file_of(settings: Any) -> str:
@@ -304,15 +340,11 @@ def path(database_url: str | None) -> None:
 @_url
 def upgrade(database_url: str | None) -> None:
     """Bring the schema up to date; a server does that too when it starts."""
-    from dagflow.server.database.engine import Database
     from dagflow.server.database.upgrade import upgrade as apply
 
     settings = _settings(database_url=database_url)
-    opened = Database(settings.database_url)
-    try:
+    with _opened(settings) as opened:
         applied = apply(opened.writer, settings.database_url)
-    finally:
-        opened.close()
     say(f"Applied: {', '.join(reversed(applied))}." if applied else "The schema is up to date.", style="green")
 
 
@@ -354,23 +386,19 @@ def vacuum(database_url: str | None) -> None:
 @_url
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def reset(database_url: str | None, yes: bool) -> None:
-    """Delete everything in the database."""
+    """Delete everything in the database; a server that has it must be stopped before."""
     from dagflow.server.database import tables
-    from dagflow.server.database.engine import Database
     from dagflow.server.database.migrations.views import drop_views
     from dagflow.server.database.upgrade import upgrade as apply
 
     settings = _settings(database_url=database_url)
     if not yes:
         click.confirm(f"Delete everything in {_without_password(settings.database_url)}?", abort=True, err=True)
-    opened = Database(settings.database_url)
-    try:
+    with _alone(settings), _opened(settings) as opened:
         with opened.writer.connect() as connection:
             drop_views(connection)
             tables.metadata.drop_all(connection)
             connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
             connection.commit()
         apply(opened.writer, settings.database_url)
-    finally:
-        opened.close()
     say("The database is empty.", style="green")
