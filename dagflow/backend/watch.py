@@ -68,7 +68,7 @@ def watch_flow_run(
             if clock.now() >= end:
                 raise RuntimeError(
                     f"The flow run {watch.view.name!r} ({flow_run_id}) has been watched for {max_duration} and is "
-                    f"still {type(watch.view.state).__name__}. It goes on; watch it again, or give max_duration."
+                    f"still {type(watch.view.state).__name__}. It goes on; watch it again, for longer if need be."
                 )
             bell.wait(watch.patience)
 

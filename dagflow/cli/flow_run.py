@@ -14,7 +14,7 @@ from dagflow.cli.render import local_time, one_option, output_option, show_recor
 from dagflow.cli.talk import Failure, NotFound, json_or_word, say
 from dagflow.client.records import moment_of
 from dagflow.engine.summary import printable
-from dagflow.exceptions import VersionLockMismatchSignal, near_match
+from dagflow.exceptions import PrefectException, VersionLockMismatchSignal, near_match
 
 __all__ = ["flow_run", "watched"]
 
@@ -185,7 +185,7 @@ def watched(
         for line in watch_flow_run(flow_run_id, stream_logs=logs, max_duration=duration, start_time=start_time):
             print_watch_line(line)
     except RuntimeError as error:
-        if "has been watched for" not in str(error):
+        if isinstance(error, PrefectException):  # the server's answer, not the end of the time
             raise
         say(printable(error), style="red")
         click.get_current_context().exit(WAITED_IN_VAIN)

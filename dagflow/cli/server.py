@@ -250,6 +250,8 @@ def services(database_url: str | None) -> None:
     settings = _settings(database_url=database_url)
     if settings.kind == "sqlite":
         raise Failure("With SQLite the services run in the server itself; a second process cannot have its database.")
+    with _opened(settings):
+        pass
     backend = Backend(settings)
     upgrade(backend.database.writer, settings.database_url)
     running = Services(backend)

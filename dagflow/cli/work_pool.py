@@ -9,7 +9,7 @@ import click
 
 from dagflow.cli.connection import connected
 from dagflow.cli.render import one_option, output_option, show_record, show_rows
-from dagflow.cli.talk import Failure, NotFound, say
+from dagflow.cli.talk import Failure, InTheWay, NotFound, say
 from dagflow.client.connection import in_path
 from dagflow.engine.summary import printable
 from dagflow.exceptions import ConflictError, ObjectNotFoundError
@@ -37,7 +37,9 @@ def create(name: str, kind: str, limit: int | None, description: str | None, bas
         raise click.UsageError(f"A pool is of type {', '.join(TYPES)}, not {kind!r}.{pushed}")
     body = {"name": name, "type": kind, "limit": limit, "description": description}
     with connected() as client:
-        client.post("work_pools", {**body, "base_run_config": _document(base_run_config)})
+        made = client.post("work_pools", {**body, "base_run_config": _document(base_run_config)})
+    if not made["created"]:
+        raise InTheWay(f"There is a pool {name!r} already. Change it with `dagflow work-pool update`.")
     start = f"dagflow worker start --pool {printable(name)}"
     say(f"Pool {printable(name)} created. Serve it with `{start}`.", style="green")
 

@@ -316,6 +316,9 @@ def test_a_person_is_told_soon_that_the_server_is_away(run: Run, command: tuple[
 def test_pools(run: Run) -> None:
     assert run("work-pool", "create", "big", "--type", "process", "--limit", "3").exit_code == 0
     assert run("work-pool", "create", "odd", "--type", "aws:push").exit_code == 2
+    again = run("work-pool", "create", "big", "--type", "process", "--limit", "9")
+    assert again.exit_code == 6 and "work-pool update" in again.stderr
+    assert json.loads(run("work-pool", "inspect", "big").stdout)["limit"] == 3
 
     for command in (("pause", "big"), ("set-concurrency-limit", "big", "5"), ("update", "big", "--description", "d")):
         assert run("work-pool", *command).exit_code == 0
