@@ -144,17 +144,22 @@ def _from_json(path: str) -> Source:
     from dagflow.utilities.filesystems import read_bytes_from_path
 
     try:
-        content = json.loads(read_bytes_from_path(path))
+        found = read_bytes_from_path(path)
+    except Exception as error:  # places have many ways to fail, and say why
+        raise Failure(f"{path!r} cannot be read: {error}") from error
+    try:
+        content = json.loads(found)
     except ValueError as error:
         raise Failure(f"{path!r} is not JSON: {error}.") from error
-    except OSError as error:
-        raise NotFound(f"{path!r} cannot be read: {error}.") from error
     version = content.get("version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
         raise Failure(
             f"{path!r} has version {version!r}; expected {FORMAT_VERSION}. Make it again with `dagflow build`."
         )
-    return Source(path, documents=list(content["flows"]))
+    documents = content.get("flows")
+    if not isinstance(documents, list) or not all(isinstance(one, dict) and "name" in one for one in documents):
+        raise Failure(f"{path!r} holds no list of flows with names. Make it again with `dagflow build`.")
+    return Source(path, documents=documents)
 
 
 def select_names(collected: Collected, names: Iterable[str]) -> None:

@@ -97,16 +97,18 @@ def show_error(error: click.ClickException) -> None:
 
 
 def traceback_of(error: BaseException) -> str:
-    """Return the traceback of an error in the user's code, from the user's code on, indented."""
+    """Return the traceback of an error in the user's code, without the lines of ours around and below it, indented."""
     import os
     import traceback
 
     ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    trace = error.__traceback__
-    while trace is not None and _is_machinery(trace.tb_frame.f_code.co_filename, ours):
-        trace = trace.tb_next
-    lines = traceback.format_exception(type(error), error, trace)
-    return "".join(f"    {printable(line)}\n" for line in "".join(lines).splitlines())
+    told = traceback.TracebackException.from_exception(error)
+    part: traceback.TracebackException | None = told
+    while part is not None:
+        kept = [frame for frame in part.stack if not _is_machinery(frame.filename, ours)]
+        part.stack = traceback.StackSummary.from_list(kept)
+        part = part.__cause__ or (None if part.__suppress_context__ else part.__context__)
+    return "".join(f"    {printable(line)}\n" for line in "".join(told.format()).splitlines())
 
 
 def _is_machinery(filename: str, ours: str) -> bool:

@@ -257,6 +257,34 @@ def test_a_file_of_another_version_is_refused(run: Run) -> None:
     assert result.exit_code == 1 and "has version 2; expected 1" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("none.json", "cannot be read"),
+        ("http://127.0.0.1:9/flows.json", "cannot be read"),
+        ("one.py", "is not JSON"),
+        ("odd.json", "no list of flows"),
+        ("nameless.json", "no list of flows"),
+    ],
+)
+def test_a_file_that_holds_no_flows_is_told_without_a_traceback(run: Run, place: str, said: str) -> None:
+    Path("odd.json").write_text('{"version": 1}')
+    Path("nameless.json").write_text('{"version": 1, "flows": [{}]}')
+
+    result = run("register", "--project", "night", "-j", place)
+
+    assert result.exit_code == 1 and said in result.stderr and "Traceback" not in result.stderr
+
+
+def test_the_traceback_of_a_mistake_in_a_script_ends_in_the_script(run: Run) -> None:
+    Path("mistake.py").write_text("from dagflow import task\n\ntask(print)\n")
+
+    result = run("register", "--project", "night", "-p", "mistake.py")
+
+    assert 'mistake.py", line 3' in result.stderr and "every argument of a task needs a name" in result.stderr
+    assert result.stderr.count("  File ") == 1
+
+
 # --- run -----------------------------------------------------------------------------------------------------
 
 
