@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagflow.backend._ask import asked, asked_list, only
 from dagflow.client.connection import in_path
+from dagflow.exceptions import near_match
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,6 +102,11 @@ class FlowView:
             params["project_name"] = project_name
         # Every flow of a server is in a project, so without one there is none.
         found = [] if project_name is None else asked_list("flows", **params)
+        if not found:
+            raise ValueError(
+                f"Expected a live flow {flow_name!r}, found 0.{_elsewhere(flow_name)} List flows with `dagflow get "
+                f"flows`. The question was: GET flows {params}"
+            )
         if len(found) > 1 and not last_updated:
             places = ", ".join(sorted(repr(one["project_name"]) for one in found))
             raise ValueError(
@@ -137,6 +143,13 @@ class FlowView:
             f"FlowView(flow_id={self.flow_id!r}, name={self.name!r}, project_name={self.project_name!r}, "
             f"storage_type={type(self.storage).__name__ if self.storage else None})"
         )
+
+
+def _elsewhere(flow_name: str) -> str:
+    """Say in which projects a flow is that was not found where it was looked for, or which name is near."""
+    known = asked_list("flows", archived=False)
+    projects = ", ".join(sorted(repr(one["project_name"]) for one in known if one["name"] == flow_name))
+    return f" There is one in {projects}." if projects else near_match(flow_name, [one["name"] for one in known])
 
 
 def _text(value: object, what: str) -> str:

@@ -45,8 +45,14 @@ def _schedule(record: Any) -> str:
     clocks = (record.get("schedule") or {}).get("clocks") or ()
     if not clocks:
         return ""
-    described = ", ".join(str(clock.get("cron") or clock.get("type")) for clock in clocks)
+    described = ", ".join(map(_clock, clocks))
     return described if record["is_schedule_active"] else f"{described} (paused)"
+
+
+def _clock(clock: Any) -> str:
+    if "interval" in clock:
+        return f"every {clock['interval']:g} s"
+    return str(clock.get("cron") or clock.get("type"))
 
 
 @deployment.command()

@@ -170,11 +170,27 @@ def _run(
     try:
         state: State = flow.run(parameters=parameters, run_on_schedule=schedule, **options)
     except ParameterError as error:
-        # The place in the code that such messages name is where flow.run() is called, which here is ours.
-        raise click.UsageError(re.sub(r" \([^()]*, line \d+\)", "", str(error))) from error
+        raise click.UsageError(_for_command_line(str(error))) from error
     except ValueError as error:  # a schedule without dates
         raise Failure(str(error)) from error
     return state
+
+
+def _for_command_line(text: str) -> str:
+    """
+    Return what is wrong with parameters in the words of the command line.
+
+    The place in the code that such messages name is where ``flow.run()`` is called, which here is ours.
+
+    >>> _for_command_line("It needs 'a', 'b' (run.py, line 7). Write flow.run(a=..., b=...), or give a default.")
+    "It needs 'a', 'b'. Give --param a=... --param b=..., or give a default."
+    """
+    without_place = re.sub(r" \([^()]*, line \d+\)", "", text)
+    return re.sub(r"Write flow\.run\((.*?)\)", _as_options, without_place)
+
+
+def _as_options(call: re.Match[str]) -> str:
+    return "Give " + " ".join(f"--param {pair}" for pair in call[1].split(", "))
 
 
 def _executor(name: str) -> Any:

@@ -69,8 +69,10 @@ def test_a_name_finds_the_live_version(served: InProcessServer) -> None:
     assert FlowView.from_flow_name("etl").flow_id == newest
     assert FlowView.from_flow_name("etl", project_name="night").flow_id == newest
     for wrong in ({"project_name": "day"}, {"project_name": None}):
-        with pytest.raises(ValueError, match=r"GET flows .*'etl'"):
+        with pytest.raises(ValueError, match=r"found 0\. There is one in 'night'\..* GET flows .*'etl'"):
             FlowView.from_flow_name("etl", **wrong)
+    with pytest.raises(ValueError, match=r"Did you mean 'etl'\?"):
+        FlowView.from_flow_name("elt")
 
 
 def test_a_name_in_two_projects_needs_the_project(served: InProcessServer) -> None:

@@ -432,6 +432,8 @@ def test_a_flow_is_deployed_paused_run_and_deleted(run: Run, client: Client) -> 
 
     assert run("deployment", "pause", "fresh/one/paris").exit_code == 0
     assert "(paused)" in run("deployment", "ls").stdout
+    run("deploy", "one.py:flow", "--project", "fresh", "-n", "hourly", "--interval", "3600")
+    assert "every 3600 s" in run("deployment", "ls").stdout
     assert run("deployment", "resume", "one/paris").exit_code == 0
 
     made_run = run("deployment", "run", "one/paris", "--run-name", "mine")
