@@ -90,7 +90,8 @@ def _local_key(name: str, scope: str, expire: str | None) -> dict[str, Any]:
 
     expires = moment(expire, "--expire")
     with opened_database() as database:
-        return database.write(lambda tx: keys.create_key(tx, name, scope, expires))
+        made: dict[str, Any] = database.write(lambda tx: keys.create_key(tx, name, scope, expires))
+        return made
 
 
 @auth.command("list-keys")

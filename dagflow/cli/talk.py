@@ -90,8 +90,7 @@ def gathered_warnings(quiet: bool = False) -> Iterator[None]:
 def show_error(error: click.ClickException) -> None:
     """Print an error that ends a command; how to call it, where it was called wrongly."""
     if isinstance(error, click.UsageError):
-        error.message = visible(error.message)
-        error.show()
+        click.UsageError(visible(error.format_message()), error.ctx).show()
         return
     say(f"Error: {visible(error.format_message())}", style="red")
 
