@@ -7,7 +7,7 @@ import it inside functions.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -23,6 +23,13 @@ __all__ = [
     "StorageDocument",
     "TaskDocument",
 ]
+
+
+MOST_SECONDS = 1e10
+"""The longest delay, some 300 years: a moment that far off can still be written as a date."""
+
+Delay = Annotated[float, Field(ge=0, le=MOST_SECONDS)]
+Count = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class Document(BaseModel):
@@ -117,8 +124,8 @@ class TaskDocument(Document):
     slug: str
     type: str | None = None
     tags: list[str] = []
-    max_retries: int = 0
-    retry_delay: float | list[float] | None = None
+    max_retries: Count = 0
+    retry_delay: Delay | list[Delay] | None = None
     timeout: int | None = None
     trigger: FunctionReference | None = None
     skip_on_upstream_skip: bool = True

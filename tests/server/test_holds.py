@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dagflow.server.database import tables
 from tests.server.calls import Api, Refused, flow_document, nobody, state, task_document
 
 LOST_AFTER = 40.0
@@ -144,6 +145,18 @@ def test_a_run_that_never_beat_counts_from_its_submission(api: Api) -> None:
     api.tick(LOST_AFTER)
 
     assert api.run(run)["state"] == "Scheduled"
+
+
+def test_a_lost_run_that_cannot_be_dealt_with_keeps_no_other_from_being_taken_up(api: Api) -> None:
+    spoiled, fine = held(api), held(api)
+    table = tables.task
+    endless = table.update().where(table.c.id == api.task_id(spoiled, "extract")).values(retry_delay=1e300, max_retries=1)
+    api.server.backend.database.write(lambda tx: tx.execute(endless) and None)
+
+    api.tick(LOST_AFTER)
+
+    assert api.run(spoiled)["state"] == "Running"
+    assert api.run(fine)["state"] == "Scheduled"
 
 
 def test_after_a_start_of_the_server_nobody_is_lost_for_one_full_time(api: Api) -> None:

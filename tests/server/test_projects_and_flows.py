@@ -380,12 +380,27 @@ def test_settings_of_a_group_outlive_a_registration(api: Api) -> None:
     assert found["settings"]["heartbeat_enabled"] is False and found["settings"]["lazarus_enabled"] is True
 
 
-@pytest.mark.parametrize("changes", [{"overlap_policy": "maybe"}, {"unknown": 1}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"overlap_policy": "maybe"},
+        {"overlap_policy": ["allow"]},
+        {"unknown": 1},
+        {"heartbeat_enabled": "no"},
+        {"lazarus_enabled": None},
+        {"version_locking_enabled": 1},
+        {"resurrection_attempt_limit": "3"},
+        {"resurrection_attempt_limit": True},
+        {"resurrection_attempt_limit": -1},
+        {"resurrection_attempt_limit": 10**12},
+    ],
+)
 def test_a_group_refuses_settings_that_it_does_not_know(api: Api, changes: dict[str, Any]) -> None:
     group = api.register()["flow_group_id"]
 
     with pytest.raises(Refused, match="422 INVALID"):
         api.post(f"/flow_groups/{group}/settings", changes)
+    assert api.get(f"/flow_groups/{group}")["settings"]["heartbeat_enabled"] is True
 
 
 # --- pages -----------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from dagflow.server.backend import Backend
 from dagflow.server.clock import at, shifted
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
+from dagflow.server.errors import Busy
 from dagflow.server.orchestration.kinds import FINISHED
 from dagflow.server.orchestration.staleness import is_lost
 from dagflow.server.store import claims, groups, holds
@@ -46,8 +47,15 @@ def _deal_with_lost(backend: Backend) -> None:
             continue
         reason = f"No heartbeat was seen for {now - max(seen, backend.started):.0f} s: its process is taken for lost."
         limit = backend.settings.resurrection_attempt_limit
-        state = backend.database.write(partial(_lose, row, reason, limit))
-        get_logger("server").warning("Flow run %s: %s It is %s now.", row.id, reason, state)
+        try:
+            state = backend.database.write(partial(_lose, row, reason, limit))
+        except Busy:
+            raise
+        except Exception:
+            # One run that cannot be dealt with must not keep the others from being taken up again.
+            get_logger("server").exception("Flow run %s was lost and could not be dealt with.", row.id)
+        else:
+            get_logger("server").warning("Flow run %s: %s It is %s now.", row.id, reason, state)
 
 
 def _lose(row: Any, reason: str, limit: int, tx: Tx) -> str:

@@ -30,6 +30,7 @@ DEFAULT_SETTINGS: dict[str, Any] = {
     "overlap_policy": "allow",
 }
 OVERLAP_POLICIES = ("allow", "skip", "queue")
+MOST_ATTEMPTS = 1_000_000
 
 _GROUP, _FLOW = tables.flow_group, tables.flow
 _SELECT = select(_GROUP, _FLOW.c.id.label("flow_id"), _FLOW.c.is_schedule_active).outerjoin(
@@ -75,11 +76,23 @@ def change_settings(tx: Tx, id: str, changes: dict[str, Any]) -> dict[str, Any]:
     unknown = changes.keys() - DEFAULT_SETTINGS.keys()
     if unknown:
         raise Invalid(f"A flow group has no setting {sorted(unknown)[0]!r}; it has {', '.join(DEFAULT_SETTINGS)}.")
+    for name, value in changes.items():
+        _check_setting(name, value)
     settings: dict[str, Any] = group["settings"] | changes
-    if settings["overlap_policy"] not in OVERLAP_POLICIES:
-        raise Invalid(f"overlap_policy is one of {', '.join(OVERLAP_POLICIES)}, found {settings['overlap_policy']!r}.")
     records.change(tx, _GROUP, group["id"], settings=settings)
     return settings
+
+
+def _check_setting(name: str, value: Any) -> None:
+    """Refuse a value that a setting cannot have: what reads it later, such as the search for lost runs, must not fail."""
+    if name == "overlap_policy":
+        if value not in OVERLAP_POLICIES:
+            raise Invalid(f"overlap_policy is one of {', '.join(OVERLAP_POLICIES)}, found {value!r}.")
+    elif name == "resurrection_attempt_limit":
+        if value is not None and (type(value) is not int or not 0 <= value <= MOST_ATTEMPTS):
+            raise Invalid(f"{name} is a whole number of attempts, or null for that of the server; found {value!r}.")
+    elif not isinstance(value, bool):
+        raise Invalid(f"{name} is true or false, found {value!r}.")
 
 
 def move_group(tx: Tx, id: str, project_id: str) -> None:
