@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dagflow.server.database import engine
 from dagflow.utilities.identities import new_id
 from tests.server.calls import Api, Refused, flow_document, nobody, state, task_document
 
@@ -393,6 +394,20 @@ def test_task_runs_are_made_when_an_engine_takes_hold_of_the_run(api: Api) -> No
     assert api.task_states(run) == {"extract": "Pending", "load": "Pending"}
     assert {one["task_slug"] for one in answer["task_runs"]} == {"extract", "load"}
     assert {one["slug"] for one in answer["tasks"]} == {"extract", "load"}
+
+
+def test_a_flow_may_have_more_tasks_than_a_statement_takes_ids(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "MOST_IDS", 2)
+    tasks = [f"task-{number}" for number in range(5)]
+    run = api.running(api.register(flow_document(tasks=tasks, edges=[f"{one}>task-4" for one in tasks[:4]]))["id"])
+    for one in tasks:
+        api.ran(run, one, "Failed" if one == "task-4" else "Success")
+    api.finish(run, "Failed")
+
+    answer = api.post(f"/flow_runs/{run}/restart", {"reason": "again"})
+
+    assert (answer["reset"], len(answer["warnings"])) == (1, 4)
+    assert api.task_states(run) == {**dict.fromkeys(tasks, "Success"), "task-4": "Pending"}
 
 
 def test_get_or_create_makes_a_task_run_once(api: Api) -> None:

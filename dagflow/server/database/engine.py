@@ -29,7 +29,7 @@ from dagflow.server.clock import Clock, SystemClock, stamp
 from dagflow.server.errors import Busy, Conflict, Refusal
 from dagflow.utilities.logging import get_logger
 
-__all__ = ["Bulk", "Database", "Many", "Tx"]
+__all__ = ["Bulk", "Database", "Many", "Tx", "portions"]
 
 T = TypeVar("T")
 
@@ -40,6 +40,9 @@ BUSY_SECONDS = 10.0
 """How long a locked or absent database is waited for before requests are told to come again."""
 
 READERS = 4
+
+MOST_IDS = 10_000
+"""Ids named in one statement; PostgreSQL takes 65,535, SQLite 32,766 unless it was built for more."""
 
 
 class Tx:
@@ -104,6 +107,17 @@ class Many:
             order = None if made.positiontup is None else operator.itemgetter(*made.positiontup)
             found = self._texts[connection.dialect.name] = (str(made), order)
         return found
+
+
+def portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """
+    Yield *ids* in portions of which each can be named in one statement.
+
+    >>> [len(some) for some in portions(["id"] * 25_000)]
+    [10000, 10000, 5000]
+    """
+    for start in range(0, len(ids), MOST_IDS):
+        yield ids[start : start + MOST_IDS]
 
 
 def dialect_insert(connection: Connection, table: sqlalchemy.Table) -> Any:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from dagflow.serialization.schemas import lossless, problems
 from dagflow.server.database import tables
-from dagflow.server.database.engine import Tx
+from dagflow.server.database.engine import Tx, portions
 from dagflow.server.errors import Conflict, Invalid, NotFound
 from dagflow.server.orchestration.kinds import FINISHED, RESTARTED, SUCCESSFUL
 from dagflow.server.orchestration.rules import TaskRunNow
@@ -202,17 +202,19 @@ def _extend(extents: _Extents, task: str, more: set[int] | None) -> bool:
 
 def _warnings(tx: Tx, run_id: str, flow_id: str, again: set[str]) -> list[str]:
     """Return a sentence for each task whose value will be needed and is kept nowhere."""
-    edges = select(_EDGE.c.upstream_task_id).where(
-        _EDGE.c.flow_id == flow_id, _EDGE.c.downstream_task_id.in_(again), _EDGE.c.key.is_not(None)
+    edges = select(_EDGE.c.upstream_task_id, _EDGE.c.downstream_task_id).where(
+        _EDGE.c.flow_id == flow_id, _EDGE.c.key.is_not(None)
     )
-    needed = set(tx.execute(edges).scalars()) - again
-    rows = tx.execute(
+    needed = {up for up, down in tx.execute(edges) if down in again} - again
+    runs = (
         select(_TASK.c.slug, _TASK_RUN.c.state, _TASK_RUN.c.serialized_state)
         .join(_TASK, _TASK.c.id == _TASK_RUN.c.task_id)
-        .where(_TASK_RUN.c.flow_run_id == run_id, _TASK_RUN.c.task_id.in_(needed), _TASK.c.auto_generated.is_(False))
-    ).all()
+        .where(_TASK_RUN.c.flow_run_id == run_id, _TASK.c.auto_generated.is_(False))
+    )
     lacking = set()
-    for row in rows:
+    for row in (
+        row for some in portions(list(needed)) for row in tx.execute(runs.where(_TASK_RUN.c.task_id.in_(some)))
+    ):
         result = (loaded(row.serialized_state) or {}).get("_result") or {}
         if row.state in SUCCESSFUL - {"Mapped", "Skipped"} and not result.get("location"):
             lacking.add(row.slug)

@@ -84,7 +84,7 @@ def change_settings(tx: Tx, id: str, changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_setting(name: str, value: Any) -> None:
-    """Refuse a value that a setting cannot have: what reads it later, such as the search for lost runs, must not fail."""
+    """Refuse a value that a setting cannot have; the search for lost runs, which reads it later, would fail."""
     if name == "overlap_policy":
         if value not in OVERLAP_POLICIES:
             raise Invalid(f"overlap_policy is one of {', '.join(OVERLAP_POLICIES)}, found {value!r}.")

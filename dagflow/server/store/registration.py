@@ -115,11 +115,11 @@ def _check(document: dict[str, Any]) -> None:
         raise Invalid(f"This is no description of a flow: {error}") from error
     if len(flow.tasks) + len(flow.parameters) > MOST_TASKS:
         raise Invalid(f"The flow has {len(flow.tasks):,} tasks, and {MOST_TASKS:,} are the most.")
-    slugs = [one.slug for one in flow.tasks]
-    there = set(slugs)
-    if len(there) != len(slugs):
-        twice = next(slug for slug in slugs if slugs.count(slug) > 1)
-        raise Invalid(f"Two tasks of the flow have the slug {twice!r}.")
+    there: set[str] = set()
+    for task in flow.tasks:
+        if task.slug in there:
+            raise Invalid(f"Two tasks of the flow have the slug {task.slug!r}.")
+        there.add(task.slug)
     for one in flow.edges:
         for end in (one.upstream_task.slug, one.downstream_task.slug):
             if end not in there:

@@ -8,7 +8,7 @@ stands for itself; a refused state never spoils its neighbours.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from dagflow.server.clock import stamp
 from dagflow.server.database import tables
-from dagflow.server.database.engine import Many, Tx
+from dagflow.server.database.engine import Many, Tx, portions
 from dagflow.server.orchestration.kinds import FINISHED
 from dagflow.server.orchestration.rules import (
     FlowRunNow,
@@ -114,7 +114,7 @@ class Batch:
             if self.tx.is_sqlite
             else _SELECT_FLOW_RUNS.with_for_update(of=tables.flow_run)
         )
-        for row in self.tx.execute(statement, {"ids": wanted}):
+        for row in self._found(statement, wanted):
             run = FlowRunNow(*row[:-1])
             run.locks_versions = bool(loaded(row.settings).get("version_locking_enabled"))
             self.flow_runs[run.id] = run
@@ -123,7 +123,7 @@ class Batch:
         """Read task runs that are not here yet."""
         wanted = [one for one in dict.fromkeys(ids) if one not in self.task_runs]
         if wanted:
-            for row in self.tx.execute(self.tx.locked(_SELECT_TASK_RUNS), {"ids": wanted}):
+            for row in self._found(self.tx.locked(_SELECT_TASK_RUNS), wanted):
                 self.task_runs[row[0]] = TaskRunNow(*row)
 
     def read_known(self, table: Any, wanted: Sequence[Wanted]) -> None:
@@ -131,8 +131,13 @@ class Batch:
         statement = select(table.c.id, table.c.version, table.c.state, table.c.run_id, table.c.message).where(
             table.c.id.in_(bindparam("ids", expanding=True))
         )
-        for row in self.tx.execute(statement, {"ids": [one.state_id for one in wanted]}):
+        for row in self._found(statement, [one.state_id for one in wanted]):
             self._known[row[0]] = tuple(row)
+
+    def _found(self, statement: Any, ids: list[str]) -> Iterator[Any]:
+        """Yield the rows that *statement* finds for *ids*, of which there may be more than one statement can name."""
+        for some in portions(ids):
+            yield from self.tx.execute(statement, {"ids": some})
 
     # --- setting -----------------------------------------------------------------------------------------------
 
