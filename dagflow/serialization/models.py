@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 __all__ = [
     "ClockDocument",
@@ -18,6 +18,7 @@ __all__ = [
     "FunctionReference",
     "ParameterDocument",
     "ResultDocument",
+    "RunConfigDocument",
     "ScheduleDocument",
     "StateDocument",
     "StorageDocument",
@@ -111,6 +112,19 @@ class StorageDocument(OpenDocument):
     secrets: list[str] = []
 
 
+def _with_sound_labels(run_config: dict[str, Any]) -> dict[str, Any]:
+    labels, env = run_config.get("labels"), run_config.get("env")
+    if labels is not None and not (isinstance(labels, list) and all(isinstance(one, str) for one in labels)):
+        raise ValueError(f"The labels of a run config are a list of texts, found {labels!r}")
+    if env is not None and not isinstance(env, dict):
+        raise ValueError(f"The env of a run config is an object with environment variables, found {env!r}")
+    return run_config
+
+
+RunConfigDocument = Annotated[dict[str, Any], AfterValidator(_with_sound_labels)]
+"""A run config; what runs and agents are matched by is sound, its further fields are the business of agents."""
+
+
 class SlugReference(BaseModel):
     """A task by its slug."""
 
@@ -171,5 +185,5 @@ class FlowDocument(Document):
     edges: list[EdgeDocument] = []
     reference_tasks: list[SlugReference] = []
     environment: dict[str, Any] | None = None
-    run_config: dict[str, Any] | None = None
+    run_config: RunConfigDocument | None = None
     storage: dict[str, Any] | None = None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dagflow.utilities.identities import new_id
-from tests.server.calls import Api, Refused, flow_document, nobody
+from tests.server.calls import NIGHT, Api, Refused, flow_document, nobody
 
 
 def group_of(api: Api, flow_id: str) -> str:
@@ -118,6 +118,23 @@ def test_parameters_given_beat_those_of_the_group_and_these_the_defaults(api: Ap
     run = api.new_run(flow, parameters={"c": 3})
 
     assert api.run(run)["parameters"] == {"a": 1, "b": 2, "c": 3}
+
+
+@pytest.mark.parametrize("labels", [5, "gpu", {"gpu": 1}, [1], [None]])
+def test_labels_that_are_no_list_of_texts_are_refused_wherever_they_are_said(api: Api, labels: Any) -> None:
+    flow = api.register()
+    group, spoiled = flow["flow_group_id"], {"type": "UniversalRun", "labels": labels}
+
+    for path, body in (
+        ("/flow_runs", {"flow_id": flow["id"], "run_config": spoiled}),
+        (f"/flow_groups/{group}/run_config", {"run_config": spoiled}),
+        ("/deployments", {"flow_group_id": group, "name": "d", "run_config": spoiled}),
+        ("/work_pools", {"name": "p", "base_run_config": {"type": "DockerRun", "env": labels and ["A=1"]}}),
+        ("/flows/register", {"project_name": NIGHT, "flow": flow_document(run_config=spoiled)}),
+    ):
+        with pytest.raises(Refused, match=r"422 INVALID.* of a run config"):
+            api.post(path, body)
+    assert api.run(api.new_run(flow["id"]))["labels"] == []
 
 
 @pytest.mark.parametrize("value", [0, False, "", [], {}, None])

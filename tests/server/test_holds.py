@@ -150,7 +150,8 @@ def test_a_run_that_never_beat_counts_from_its_submission(api: Api) -> None:
 def test_a_lost_run_that_cannot_be_dealt_with_keeps_no_other_from_being_taken_up(api: Api) -> None:
     spoiled, fine = held(api), held(api)
     table = tables.task
-    endless = table.update().where(table.c.id == api.task_id(spoiled, "extract")).values(retry_delay=1e300, max_retries=1)
+    its_task = table.c.id == api.task_id(spoiled, "extract")
+    endless = table.update().where(its_task).values(retry_delay=1e300, max_retries=1)
     api.server.backend.database.write(lambda tx: tx.execute(endless) and None)
 
     api.tick(LOST_AFTER)

@@ -193,6 +193,17 @@ def test_no_slot_leaks_however_its_holder_ends(api: Api, ending: str) -> None:
     assert in_use(api, "db") == 0
 
 
+@pytest.mark.parametrize("context", [{"tags": 5}, {"tags": "db"}, {"tags": {"web": 1}}, [1], "text", 5, None])
+def test_tags_that_cannot_be_read_are_those_the_task_was_registered_with(api: Api, context: Any) -> None:
+    limit(api, "db", 1)
+    first, second = tagged(api, "db"), tagged(api, "db")
+
+    assert api.set_task(first, "work", state("Running", context=context))["status"] == "SUCCESS"
+
+    assert api.set_task(second, "work", state("Running", context=context))["status"] == "QUEUED"
+    assert in_use(api, "db") == 1
+
+
 def test_runs_with_a_full_label_are_not_handed_out(api: Api) -> None:
     limit(api, "gpu", 1, "flow_label")
     flow = api.register()["id"]

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from dagflow.serialization.models import RunConfigDocument
 from dagflow.server.api.answers import Answer, Body, Here, Paged, given, router
 from dagflow.server.database import tables
 from dagflow.server.store import archives, groups, records, registration, schedules
@@ -62,7 +63,7 @@ class Parameters(Body):
 class RunConfig(Body):
     """A run config; ``null`` for that of the flow."""
 
-    run_config: dict[str, Any] | None
+    run_config: RunConfigDocument | None
 
 
 class GroupChanges(Body):

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import Query, Request
 from pydantic import Field
 
+from dagflow.serialization.models import RunConfigDocument
 from dagflow.server.api.answers import Answer, Body, Here, Paged, Who, given, moment, router
 from dagflow.server.api.states import states_of_flow_run, states_of_task_run
 from dagflow.server.database import tables
@@ -31,7 +32,7 @@ class NewRun(Body):
     deployment_id: str | None = None
     parameters: dict[str, Any] | None = None
     context: dict[str, Any] | None = None
-    run_config: dict[str, Any] | None = None
+    run_config: RunConfigDocument | None = None
     labels: list[str] | None = None
     scheduled_start_time: str | None = None
     idempotency_key: str | None = Field(default=None, max_length=500)

@@ -8,6 +8,7 @@ from fastapi import Query
 from pydantic import Field
 
 from dagflow._version import __version__
+from dagflow.serialization.models import RunConfigDocument
 from dagflow.server.api.answers import Answer, Body, Here, given, moment, router
 from dagflow.server.clock import stamp
 from dagflow.server.database import tables
@@ -78,7 +79,7 @@ class DeploymentChanges(Body):
     labels: list[str] | None = None
     pool: str | None = None
     queue: str | None = None
-    run_config: dict[str, Any] | None = None
+    run_config: RunConfigDocument | None = None
     schedule: dict[str, Any] | None = None
     is_schedule_active: bool = True
     tags: list[str] = []
@@ -98,7 +99,7 @@ class DeploymentRun(Body):
     id: str | None = Field(default=None, max_length=36)
     parameters: dict[str, Any] | None = None
     context: dict[str, Any] | None = None
-    run_config: dict[str, Any] | None = None
+    run_config: RunConfigDocument | None = None
     labels: list[str] | None = None
     scheduled_start_time: str | None = None
     idempotency_key: str | None = None
@@ -164,7 +165,7 @@ class PoolChanges(Body):
     paused: bool = False
     limit: int | None = Field(default=None, ge=0, lt=2**31)
     description: str | None = None
-    base_run_config: dict[str, Any] | None = None
+    base_run_config: RunConfigDocument | None = None
 
 
 class NewPool(Body):
@@ -172,7 +173,7 @@ class NewPool(Body):
 
     name: str = Field(min_length=1, max_length=200)
     type: str = "process"
-    base_run_config: dict[str, Any] | None = None
+    base_run_config: RunConfigDocument | None = None
     limit: int | None = Field(default=None, ge=0, lt=2**31)
     description: str | None = None
 

@@ -207,13 +207,19 @@ def _enter_task_run(run: TaskRunNow, document: dict[str, Any], kind: str) -> Non
         if kind in ("Cached", "Success") and isinstance(key, str):
             run.cache_key = key
         if kind == "Running":
-            run.tags = _tags(context.get("tags"))
+            run.tags = "\n".join(sorted(tags_in(document) or ())) or None
 
 
-def _tags(tags: Any) -> str | None:
-    if not isinstance(tags, list | tuple) or not tags:
-        return None
-    return "\n".join(sorted(str(tag) for tag in tags))
+def tags_in(document: dict[str, Any]) -> list[str] | None:
+    """
+    Return the tags that a state says its task runs with, ``None`` when it says none that can be read.
+
+    >>> tags_in({"context": {"tags": ["db"]}}), tags_in({"context": {"tags": 5}})
+    (['db'], None)
+    """
+    context = document.get("context")
+    tags = context.get("tags") if isinstance(context, dict) else None
+    return [str(tag) for tag in tags] if isinstance(tags, list) else None
 
 
 def moment(value: Any) -> str | None:

@@ -26,6 +26,7 @@ from dagflow.server.orchestration.rules import (
     enter,
     flow_run_verdict,
     full_tags,
+    tags_in,
     task_run_verdict,
 )
 from dagflow.server.store import automations
@@ -251,13 +252,15 @@ class Batch:
         return full_tags(tags, self._limits, self._used)
 
     def _tags_of(self, run: TaskRunNow, wanted: Wanted) -> set[str]:
-        context = wanted.document.get("context")
-        tags = context.get("tags") if isinstance(context, dict) else None
+        tags = tags_in(wanted.document)
         if tags is None:
             registered = self.tx.execute(select(tables.task.c.tags).where(tables.task.c.id == run.task_id)).scalar()
             tags = loaded(registered, [])
-            wanted.document = wanted.document | {"context": {**(context or {}), "tags": tags}}
-        return {str(tag) for tag in tags}
+            context = wanted.document.get("context")
+            wanted.document = wanted.document | {
+                "context": {**(context if isinstance(context, dict) else {}), "tags": tags}
+            }
+        return set(tags)
 
     def _read_limits(self) -> None:
         limits = tables.concurrency_limit
@@ -282,8 +285,7 @@ class Batch:
         if run.state == "Running":
             self._add_used(run.tags, -1)
         if wanted.kind == "Running":
-            context = wanted.document.get("context") or {}
-            self._add_used("\n".join(map(str, context.get("tags") or ())), 1)
+            self._add_used("\n".join(tags_in(wanted.document) or ()), 1)
 
     def _add_used(self, tags: str | None, number: int) -> None:
         for tag in (tags or "").split("\n"):
