@@ -310,11 +310,20 @@ class RRuleClock(Clock):
                 yield instant
 
     def _rule_zone(self) -> dt.tzinfo | None:
-        first = next(iter(self.rrule_obj), None)
-        return None if first is None else first.tzinfo
+        return _zone_of_rule(self.rrule_obj)
 
     def _zone(self) -> dt.tzinfo:
         import pendulum
 
         zone = self._rule_zone()
         return pendulum.UTC if zone is None else aware(dt.datetime(2020, 1, 1, tzinfo=zone)).tzinfo or pendulum.UTC
+
+
+def _zone_of_rule(rule: Any) -> dt.tzinfo | None:
+    """Return the zone of a rule's moments, read off its parts: one that never comes true would be searched for ever."""
+    if hasattr(rule, "_dtstart"):
+        zone: dt.tzinfo | None = rule._dtstart.tzinfo
+        return zone
+    return next(
+        (zone for zone in (*map(_zone_of_rule, rule._rrule), *(date.tzinfo for date in rule._rdate)) if zone), None
+    )

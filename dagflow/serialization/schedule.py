@@ -50,12 +50,16 @@ def serialize_schedule(schedule: Schedule) -> dict[str, Any]:
 
 
 def _interval(clock: Any) -> dict[str, Any]:
-    if clock.interval < SHORTEST_INTERVAL:
+    return {"interval": _long_enough(clock.interval).total_seconds()}
+
+
+def _long_enough(interval: datetime.timedelta) -> datetime.timedelta:
+    if interval < SHORTEST_INTERVAL:
         raise ValueError(
-            f"An IntervalClock that goes off every {clock.interval.total_seconds():g} s cannot be sent to a server; "
+            f"An IntervalClock that goes off every {interval.total_seconds():g} s cannot be sent to a server; "
             "the shortest interval there is a minute. Shorter ones work with flow.run() only."
         )
-    return {"interval": clock.interval.total_seconds()}
+    return interval
 
 
 _WRITERS: dict[str, Callable[[Any], dict[str, Any]]] = {
@@ -177,7 +181,7 @@ def _read_clock(document: ClockDocument) -> Any:
             date = getattr(document, name)
             common[name] = None if date is None else read_zoned(date.model_dump())
         if document.type == "IntervalClock":
-            return kind(datetime.timedelta(seconds=extra["interval"]), **common)
+            return kind(_long_enough(datetime.timedelta(seconds=extra["interval"])), **common)
         if document.type == "CronClock":
             return kind(extra["cron"], day_or=extra.get("day_or"), **common)
         return kind(read_rule(extra["rrule"]), **common)

@@ -10,6 +10,7 @@ import pytest
 
 from dagflow.server.clock import at
 from dagflow.server.services import scheduler
+from dagflow.server.store import schedules
 from dagflow.testing import FakeClock, InProcessServer
 from tests.server.calls import Api, Refused, clock, flow_document, schedule
 from tests.server.databases import MakeUrl
@@ -223,6 +224,53 @@ def break_schedule(api: Api, flow_id: str) -> None:
     statement = table.update().where(table.c.id == flow_id).values(schedule='{"clocks": [{"type": "SundialClock"}]}')
     api.server.backend.database.write(lambda tx: tx.execute(statement) and None)
     api.clock.time += 12 * HOUR
+
+
+ADD = "dagflow.schedules.adjustments.add"
+BETWEEN = "dagflow.schedules.filters.between_times"
+NEVER = {"freq": 6, "bymonth": [2], "bymonthday": [30], "dtstart": {"dt": "2020-01-01T00:00:00", "tz": None}}
+"""The thirtieth of February, looked for second by second."""
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ({"clocks": [{"type": "CronClock", "cron": "often"}]}, "could not be read"),
+        (schedule(clock(30)), "the shortest interval there is a minute"),
+        ({**schedule(), "adjustments": [{"fn": ADD, "kwargs": {"interval": {"seconds": 1e12}}}]}, "be followed"),
+        ({**schedule(), "filters": [{"fn": BETWEEN, "kwargs": {"start": 5, "end": "x"}}]}, "be followed"),
+        ({"clocks": [{"type": "RRuleClock", "rrule": NEVER}]}, "not found within 0.2 s"),
+    ],
+)  # fmt: skip
+def test_a_flow_whose_schedule_leads_nowhere_is_registered_and_not_scheduled(
+    api: Api, monkeypatch: pytest.MonkeyPatch, document: Any, words: str
+) -> None:
+    monkeypatch.setattr(schedules, "PLANNING_SECONDS", 0.2)
+
+    answer = api.register(flow_document(schedule=document))
+
+    assert words in answer["schedule_problem"] and not answer["is_schedule_active"]
+    assert api.server.backend.database.read(schedules.scheduled_flows) == []
+    with pytest.raises(Refused, match="422 INVALID"):
+        api.post(f"/flows/{answer['id']}/schedule_active", {"active": True})
+
+
+@pytest.mark.parametrize("first", [None, {"clocks": [{"type": "CronClock", "cron": "often"}]}])
+def test_a_version_with_the_first_schedule_that_works_follows_it(api: Api, first: Any) -> None:
+    api.register(flow_document(schedule=first))
+
+    answer = api.register(flow_document(schedule=schedule()), set_schedule_active=None)
+
+    assert answer["is_schedule_active"] and answer["schedule_problem"] is None
+
+
+def test_a_paused_flow_stays_paused_when_its_group_gets_another_schedule(api: Api) -> None:
+    flow = scheduled(api)
+    api.post(f"/flows/{flow['id']}/schedule_active", {"active": False})
+
+    for document in (schedule(clock(2 * HOUR)), None):
+        api.post(f"/flow_groups/{flow['flow_group_id']}/schedule", {"schedule": document})
+        assert times(api) == []
 
 
 def test_a_schedule_that_ended_makes_nothing_and_is_no_problem(api: Api) -> None:

@@ -130,7 +130,7 @@ def _wants_schedule(group: dict[str, Any], latest: Any, wanted: bool | None) -> 
     """Tell whether the new version's schedule is followed; who does not say leaves it as it was."""
     if wanted is not None:
         return wanted
-    return bool(latest.is_schedule_active) if latest is not None and group["was_there"] else True
+    return latest is None or not schedules.is_paused(latest._mapping, group)
 
 
 def _add_version(

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import and_, func, or_, select, update
 
 from dagflow.exceptions import PrefectException
+from dagflow.schedules.clocks import RRuleClock
 from dagflow.server.clock import stamp
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
@@ -16,12 +17,14 @@ from dagflow.server.errors import Invalid, Refusal
 from dagflow.server.orchestration.upcoming import PlannedRun, missing_defaults, planned_runs
 from dagflow.server.store import archives, creation, groups, records
 from dagflow.server.text import loaded
+from dagflow.utilities.deadline import within
 
 __all__ = [
     "DEFAULT_LIMITS",
     "Limits",
     "activate_if_possible",
     "check_schedule",
+    "is_paused",
     "make_planned_runs",
     "scheduled_flows",
     "set_active",
@@ -40,6 +43,8 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+PLANNING_SECONDS = 2.0
+"""How long the next runs of a schedule may take to find; everybody who writes waits meanwhile."""
 
 
 def check_schedule(document: Any) -> Any:
@@ -53,8 +58,37 @@ def check_schedule(document: Any) -> Any:
 
     try:
         return deserialize_schedule(document)
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, PrefectException) as error:
+    except (*_FAULTS, PrefectException) as error:
         raise Invalid(f"The schedule could not be read: {error}") from error
+
+
+_FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+"""What documents that nobody's client wrote bring about when they are read and followed."""
+
+
+def _planned(document: Any, now: float, latest: str | None, limits: Limits, source: str) -> list[PlannedRun]:
+    """
+    Return the runs that a schedule asks for next.
+
+    Raises:
+        Invalid: when it cannot be read or followed, or not in time.
+    """
+    schedule = check_schedule(document)
+
+    def plan() -> list[PlannedRun]:
+        return planned_runs(schedule, now, latest, limits.count, limits.ahead, source)
+
+    try:
+        # Only recurrence rules, which are dateutil's, may look for a next moment without end.
+        has_rules = any(isinstance(clock, RRuleClock) for clock in schedule.clocks)
+        return within(PLANNING_SECONDS, plan) if has_rules else plan()
+    except TimeoutError as error:
+        raise Invalid(
+            f"The schedule could not be followed: its next moments were not found within {PLANNING_SECONDS:g} s. "
+            "A recurrence rule counts from its dtstart: give it a later one, or a rule that comes true more often."
+        ) from error
+    except _FAULTS as error:
+        raise Invalid(f"The schedule could not be followed: {type(error).__name__}: {error}") from error
 
 
 def set_group_schedule(tx: Tx, id: str, document: Any, timezone: str | None, limits: Limits) -> dict[str, Any]:
@@ -66,9 +100,15 @@ def set_group_schedule(tx: Tx, id: str, document: Any, timezone: str | None, lim
     records.change(tx, _GROUP, group["id"], schedule=document, schedule_problem=None)
     archives.delete_planned_runs(tx, _RUN.c.flow_group_id == group["id"], _RUN.c.deployment_id.is_(None))
     live = groups.live_version(tx.connection, group["id"])
-    if live is not None:
+    if live is not None and not is_paused(live, group):
         activate_if_possible(tx, live["id"], limits)
     return groups.get_group(tx.connection, group["id"])
+
+
+def is_paused(flow: dict[str, Any], group: dict[str, Any]) -> bool:
+    """Tell whether somebody wants the schedule of a version not to be followed, though there is one that could be."""
+    has_one = (group["schedule"] or flow["schedule"]) is not None
+    return has_one and not flow["is_schedule_active"] and group["schedule_problem"] is None
 
 
 def _started_now(document: Any, timezone: str | None, now: float) -> Any:
@@ -95,8 +135,8 @@ def activate_if_possible(tx: Tx, flow_id: str, limits: Limits = DEFAULT_LIMITS) 
     try:
         return set_active(tx, flow_id, True, limits)
     except Refusal as problem:
-        group_id = tx.execute(select(_FLOW.c.flow_group_id).where(_FLOW.c.id == flow_id)).scalar_one()
-        records.change(tx, _GROUP, group_id, schedule_problem=problem.message)
+        set_active(tx, flow_id, False, limits)
+        note_problem(tx, flow_id, problem.message)
         return False
 
 
@@ -110,6 +150,7 @@ def set_active(tx: Tx, flow_id: str, active: bool, limits: Limits = DEFAULT_LIMI
     flow = records.fetch(tx.connection, _FLOW, flow_id)
     if not active:
         records.change(tx, _FLOW, flow_id, is_schedule_active=False)
+        records.change(tx, _GROUP, flow["flow_group_id"], schedule_problem=None)
         archives.delete_planned_runs(tx, _RUN.c.flow_id == flow_id, _RUN.c.deployment_id.is_(None))
         return False
     group = records.fetch(tx.connection, _GROUP, flow["flow_group_id"])
@@ -168,7 +209,7 @@ def make_planned_runs(tx: Tx, flow_id: str, limits: Limits = DEFAULT_LIMITS) -> 
                 _RUN.c.deployment_id.is_(None) if deployment_id is None else _RUN.c.deployment_id == deployment_id,
             )
         ).scalar()
-        plan = planned_runs(check_schedule(schedule), tx.now, latest, limits.count, limits.ahead, deployment_id or "")
+        plan = _planned(schedule, tx.now, latest, limits, deployment_id or "")
         made += creation.create_planned(tx, flow_id, deployment_id, _not_there(tx, flow_id, plan))
     return made
 
