@@ -96,7 +96,7 @@ class Guard:
         if settings.allowed_hosts and name.lower() not in allowed:
             raise BadRequest(f"The Host {host!r} is not among server.allowed_hosts.")
         origin = headers.get(b"origin")
-        if origin is not None and scope["method"] not in READS and urlsplit(origin.decode("latin-1")).netloc != host:
+        if origin is not None and scope["method"] not in READS and _place(origin.decode("latin-1")) != host:
             raise Forbidden("Pages of other origins may not change anything here.")
 
     async def _check_key(self, scope: Scope, path: str, headers: dict[bytes, bytes]) -> None:
@@ -154,6 +154,14 @@ class Guard:
         if encoding != b"gzip":
             raise BadRequest(f"The body is packed with {encoding.decode('latin-1')!r}; gzip is the one that is known.")
         return _unpacked(body, most)
+
+
+def _place(origin: str) -> str | None:
+    """Return host and port of an origin, ``None`` for what is no address."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def _request_id(scope: Scope) -> str | None:

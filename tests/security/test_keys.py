@@ -239,7 +239,7 @@ def test_names_that_are_allowed_are_taken(start: Callable[..., InProcessServer])
 
 
 @pytest.mark.parametrize(
-    "origin", ["http://evil.example", "null", "http://127.0.0.1:9999", "https://127.0.0.1", "x", ""]
+    "origin", ["http://evil.example", "null", "http://127.0.0.1:9999", "https://127.0.0.1", "x", "", "http://[::1"]
 )
 def test_pages_of_others_change_nothing(server: InProcessServer, origin: str) -> None:
     api = Api(server)

@@ -219,6 +219,42 @@ def test_who_has_waited_long_enough_is_told_to_come_again_and_nothing_was_done(
     database.close()
 
 
+def test_on_a_full_disk_writes_are_told_to_come_again_and_go_on_when_there_is_room(new_sqlite: MakeUrl) -> None:
+    database = Database(new_sqlite())
+    database.write(add("before"))
+    allow_pages(database, 1)  # no fewer than it has
+
+    with pytest.raises(Busy, match=r"disk is full.*Try again"):
+        database.write(add("a" * 1_000_000))
+    assert names(database) == ["before"]
+
+    allow_pages(database, 1_000_000)
+    database.write(add("after"))
+    assert names(database) == ["after", "before"]
+    database.close()
+
+
+def allow_pages(database: Database, number: int) -> None:
+    """Let the file of a database have no more than so many pages, as if the disk ended there."""
+    with database.writer.connect() as connection:
+        connection.exec_driver_sql(f"PRAGMA max_page_count={number}")
+
+
+@pytest.mark.parametrize("code", ["40P01", "40001", "53100", "57014"])
+def test_who_is_in_the_way_of_another_server_is_told_to_come_again(new_postgresql: MakeUrl, code: str) -> None:
+    database = Database(new_postgresql())
+
+    def stopped(tx: Tx) -> None:
+        tx.connection.exec_driver_sql(f"DO $$ BEGIN RAISE EXCEPTION 'stopped' USING ERRCODE = '{code}'; END $$")
+
+    with pytest.raises(Busy, match="stopped"):
+        database.write(stopped)
+
+    database.write(add("after"))
+    assert names(database) == ["after"]
+    database.close()
+
+
 def test_after_a_restart_of_postgresql_all_goes_on(new_postgresql: MakeUrl) -> None:
     import psycopg
 

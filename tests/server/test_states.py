@@ -114,9 +114,11 @@ def test_a_huge_state_is_refused_and_the_rest_taken(api: Api) -> None:
     run = api.running()
 
     big = api.set_task(run, "extract", state("Success", context={"x": "y" * 1_000_001}))
+    wide = api.set_task(run, "extract", state("Success", context={"x": "ü" * 500_001}))
     small = api.set_task(run, "extract", state("Success", context={"x": "y" * 900_000}))
 
     assert (big["status"], big["code"], small["status"]) == ("ERROR", "TOO_LARGE", "SUCCESS")
+    assert (wide["status"], wide["code"]) == ("ERROR", "TOO_LARGE")
 
 
 @pytest.mark.parametrize("what", ["flow_runs", "task_runs"])

@@ -120,6 +120,15 @@ def test_a_value_comes_back_as_it_was(api: Api, value: Any) -> None:
     assert api.get("/kv/k") == {"key": "k", "value": value}
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1E+0999", "1" * 300 + "e99", "1" * 400 + ".0", "[0,1e309]"])
+def test_a_number_that_readers_of_json_cannot_hold_is_refused(api: Api, number: str) -> None:
+    body = f'{{"key": "k", "value": {number}}}'
+
+    answer = api.ask("POST", "/kv", content=body, headers={"Content-Type": "application/json"})
+
+    assert (answer.status_code, api.items("/kv")) == (400, [])
+
+
 def test_a_value_has_ten_thousand_bytes_at_most(api: Api) -> None:
     api.post("/kv", {"key": "k", "value": "x" * 9_998})
 

@@ -14,6 +14,7 @@ import contextlib
 import operator
 import os
 import queue
+import sqlite3
 import stat
 import threading
 import time
@@ -374,8 +375,13 @@ def _reason(error: DBAPIError) -> str:
 
 def _is_out_of_order(error: DBAPIError) -> bool:
     """Tell whether the database itself is in trouble (full disk, locked, gone), rather than the statement wrong."""
-    words = ("disk", "locked", "readonly", "read-only", "unable to open", "closed", "terminat", "No space", "I/O")
-    return isinstance(error, OperationalError) and any(word in str(error.orig) for word in words)
+    if not isinstance(error, OperationalError):
+        return False
+    if not isinstance(error.orig, sqlite3.OperationalError):
+        # PostgreSQL has other errors for wrong statements; it stops, lacks room, or ends a deadlock of two servers.
+        return True
+    words = ("disk", "locked", "readonly", "unable to open", "I/O")
+    return any(word in str(error.orig) for word in words)
 
 
 # --- connections -----------------------------------------------------------------------------------------------

@@ -130,10 +130,11 @@ def _of_any(run: FlowRunNow | TaskRunNow, wanted: Wanted, token: int) -> Refused
         return Refused(
             "INVALID", f"State update failed: there is no state {kind!r}; there are {', '.join(sorted(KINDS))}."
         )
-    if len(wanted.text) > MOST_STATE_BYTES:
+    # Letters have four bytes at most, so that the bytes of short texts need not be counted.
+    if len(wanted.text) > MOST_STATE_BYTES / 4 and (size := len(wanted.text.encode())) > MOST_STATE_BYTES:
         return Refused(
             "TOO_LARGE",
-            f"State update failed: the state has {len(wanted.text):,} bytes, and {MOST_STATE_BYTES:,} are the most. "
+            f"State update failed: the state has {size:,} bytes, and {MOST_STATE_BYTES:,} are the most. "
             "Keep results in a place of their own (result=...), not in the state.",
         )
     if wanted.token is not None and wanted.token != token:
