@@ -149,7 +149,9 @@ class _Room:
     def __init__(self, tx: Tx) -> None:
         self.tx = tx
         limits = tables.concurrency_limit
-        rows = tx.execute(select(limits.c.name, limits.c.limit).where(limits.c.kind == "flow_label"))
+        # Locked, so that of two servers on one PostgreSQL the second counts what the first hands out.
+        wanted = select(limits.c.name, limits.c.limit).where(limits.c.kind == "flow_label").order_by(limits.c.name)
+        rows = tx.execute(tx.locked(wanted))
         self.limits: dict[str, int] = {row.name: row.limit for row in rows}
         self.used: dict[str, int] = {}
         self.pools: dict[str, Any] = {}

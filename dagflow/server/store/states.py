@@ -264,7 +264,9 @@ class Batch:
 
     def _read_limits(self) -> None:
         limits = tables.concurrency_limit
-        found = self.tx.execute(select(limits.c.name, limits.c.limit).where(limits.c.kind == "task_tag")).all()
+        # Locked, so that of two servers on one PostgreSQL the second counts what the first lets run.
+        wanted = self.tx.locked(select(limits.c.name, limits.c.limit).where(limits.c.kind == "task_tag"))
+        found = self.tx.execute(wanted.order_by(limits.c.name)).all()
         self._limits = {row.name: row.limit for row in found}
         if not self._limits:
             return
