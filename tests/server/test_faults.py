@@ -10,9 +10,15 @@ import httpx2
 from sqlalchemy import select
 
 from dagflow.server.database import tables
-from dagflow.testing import InProcessServer
+from dagflow.server.store.creation import WantedRun, create_flow_run
+from dagflow.server.store.projects import create_project
+from dagflow.server.store.registration import register
+from dagflow.testing import FakeClock, InProcessServer
 from dagflow.utilities.identities import new_id
 from tests.server.calls import Api, flow_document, state
+from tests.server.conftest import START
+from tests.server.databases import MakeUrl
+from tests.server.races import at_once
 
 KEYS, TIMES = 20, 50
 
@@ -112,3 +118,26 @@ def test_a_request_that_arrives_late_changes_nothing(api: Api) -> None:
 
     assert (again["status"], again["version"]) == ("SUCCESS", 2)
     assert api.run(run)["state"] == "Success"
+
+
+def test_what_two_servers_make_at_the_same_time_is_made_once(new_postgresql: MakeUrl) -> None:
+    url, clock = new_postgresql(), FakeClock(START)
+    with InProcessServer(clock, url) as one, InProcessServer(clock, url) as other:
+        there = Api(other)
+        project, again = at_once(
+            one,
+            lambda tx: create_project(tx, "night", None),
+            lambda: there.post("/projects", {"name": "night"}),
+        )
+        assert (again["id"], project["created"], again["created"]) == (project["id"], True, False)
+
+        first, second = at_once(
+            one, lambda tx: register(tx, flow_document(), project["id"], None, None, None, None), there.register
+        )
+        assert (second["flow_group_id"], first["version"], second["version"]) == (first["flow_group_id"], 1, 2)
+
+        body = {"flow_id": second["id"], "idempotency_key": "key"}
+        run, same = at_once(
+            one, lambda tx: create_flow_run(tx, WantedRun(**body)), lambda: there.post("/flow_runs", body)
+        )
+        assert (same["id"], run["created"], same["created"]) == (run["id"], True, False)

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
-from dagflow.server.database.engine import Tx
 from dagflow.server.store.claims import Asking, claim
 from dagflow.server.store.states import Request, set_many, wanted_state
 from dagflow.testing import FakeClock, InProcessServer
@@ -19,6 +14,7 @@ from dagflow.utilities.identities import new_id
 from tests.server.calls import Api, Refused, flow_document, state, task_document
 from tests.server.conftest import START
 from tests.server.databases import MakeUrl
+from tests.server.races import at_once
 
 
 def tagged(api: Api, *tags: str) -> str:
@@ -241,46 +237,26 @@ def test_a_label_is_in_use_from_submission_to_the_end(api: Api, kind: str) -> No
     assert in_use(api, "gpu", "flow_label") == 1
 
 
-def somebody_waits(server: InProcessServer) -> bool:
-    """Tell whether a connection to the same PostgreSQL waits for what another one has locked."""
-    waiting = text("SELECT 1 FROM pg_locks WHERE NOT granted LIMIT 1")
-    return server.backend.database.read(lambda connection: connection.execute(waiting).first()) is not None
-
-
 @pytest.mark.parametrize("kind", ["task_tag", "flow_label"])
 def test_two_servers_together_keep_to_a_limit(new_postgresql: MakeUrl, kind: str) -> None:
-    url = new_postgresql()
-    clock = FakeClock(START)
-    with InProcessServer(clock, url) as one, InProcessServer(clock, url) as other, ThreadPoolExecutor(1) as thread:
+    url, clock = new_postgresql(), FakeClock(START)
+    with InProcessServer(clock, url) as one, InProcessServer(clock, url) as other:
         here, there = Api(one), Api(other)
         limit(here, "db", 1, kind)
-        going, go_on = threading.Event(), threading.Event()
         if kind == "task_tag":
             first, second = tagged(here, "db"), tagged(here, "db")
             wanted = wanted_state(here.task_run_id(first, "work"), state("Running"))
-            before: Any = partial(set_many, requests=[Request([], [wanted])])
-            ask = partial(there.set_task, second, "work", "Running")
+            do: Any = partial(set_many, requests=[Request([], [wanted])])
+            ask: Any = partial(there.set_task, second, "work", "Running")
         else:
             flow = here.register()["id"]
             for labels in (["db"], ["db", "web"]):
                 here.new_run(flow, labels=labels)
-            before = partial(claim, asking=Asking(here.agent("db"), ("db",)))
+            do = partial(claim, asking=Asking(here.agent("db"), ("db",)))
             ask = partial(there.claim, here.agent("db", "web"), "db", "web")
 
-        def begin(tx: Tx) -> None:
-            before(tx)
-            going.set()
-            assert go_on.wait(30)
+        _, answer = at_once(one, do, ask)
 
-        beginning = one.backend.database.submit(begin)
-        assert going.wait(30)
-        asked = thread.submit(ask)
-        while not asked.done() and not somebody_waits(one):
-            time.sleep(0.01)
-        go_on.set()
-        beginning.result(30)
-
-        answer = asked.result(30)
         assert (answer == [] if kind == "flow_label" else answer["status"] == "QUEUED"), answer
         assert in_use(here, "db", kind) == 1
 

@@ -51,7 +51,7 @@ def test_a_project_may_be_renamed_but_not_to_a_name_that_is_taken(api: Api) -> N
     api.post("/projects", {"name": "taken"})
 
     api.patch(f"/projects/{day}", {"name": "dawn", "description": "early"})
-    with pytest.raises(Refused, match="409 CONFLICT"):
+    with pytest.raises(Refused, match="409 CONFLICT: There is another project called 'taken'"):
         api.patch(f"/projects/{day}", {"name": "taken"})
 
     project = api.get(f"/projects/{day}")

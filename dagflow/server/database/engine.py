@@ -329,7 +329,7 @@ class Database:
             place = end
         return outcomes
 
-    def _guarded(self, tx: Tx, alike: list[_Operation]) -> list[tuple[_Operation, Any]]:
+    def _guarded(self, tx: Tx, alike: list[_Operation], *, again: bool = False) -> list[tuple[_Operation, Any]]:
         """Do operations of one kind; when one fails, undo what it did and nothing else."""
         mark = len(tx.news)
         tx.connection.exec_driver_sql("SAVEPOINT one")
@@ -341,11 +341,10 @@ class Database:
         except DBAPIError as error:
             if not isinstance(error, IntegrityError) and (error.connection_invalidated or _is_out_of_order(error)):
                 raise
-            failure: BaseException = (
-                Conflict(f"It contradicts what is there: {_reason(error)}.")
-                if isinstance(error, IntegrityError)
-                else error
-            )
+            failure: BaseException = error
+            if isinstance(error, IntegrityError):
+                failure = Conflict(f"It contradicts what is there: {_reason(error)}.")
+                failure.__cause__ = error
         except Exception as error:
             failure = error
         tx.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT one")
@@ -354,6 +353,9 @@ class Database:
         if len(alike) > 1:
             # Which of them it was is found by doing them one by one.
             return [pair for one in alike for pair in self._guarded(tx, [one])]
+        if isinstance(failure, Conflict) and isinstance(failure.__cause__, IntegrityError) and not again:
+            # Another server may have written the same at the same time; done again, it is seen to be there.
+            return self._guarded(tx, alike, again=True)
         if not isinstance(failure, Refusal):
             get_logger("server").error("A write failed.", exc_info=failure)
         return [(alike[0], failure)]

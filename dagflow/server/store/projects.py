@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select, update
 
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
-from dagflow.server.errors import Invalid, NotFound
+from dagflow.server.errors import Conflict, Invalid, NotFound
 from dagflow.server.store import records
 from dagflow.server.store.records import Page
 
@@ -62,6 +62,9 @@ def change_project(tx: Tx, id: str, changes: dict[str, Any]) -> None:
     name = changes.get("name")
     if "name" in changes and not (isinstance(name, str) and name.strip()):
         raise Invalid("A project needs a name.")
+    other = select(_PROJECT.c.id).where(_PROJECT.c.name == name, _PROJECT.c.id != id)
+    if name is not None and tx.execute(other).first() is not None:
+        raise Conflict(f"There is another project called {name!r}; choose another name.")
     if not tx.execute(update(_PROJECT).where(_PROJECT.c.id == id).values(updated=tx.stamp, **changes)).rowcount:
         raise NotFound.of("project", id)
 

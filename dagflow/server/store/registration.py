@@ -62,8 +62,9 @@ def _project(tx: Tx, id: str | None, name: str | None) -> str:
     if id is None:
         if name is None:
             raise Invalid("Registration needs project_name or project_id.")
-        return project_named(tx.connection, name)
-    if tx.execute(select(tables.project.c.id).where(tables.project.c.id == id)).first() is None:
+        id = project_named(tx.connection, name)
+    # Locked, so that of two servers that register the first version of a flow the second finds the group of the first.
+    if tx.execute(tx.locked(select(tables.project.c.id).where(tables.project.c.id == id))).first() is None:
         raise NotFound.of("project", id)
     return id
 
