@@ -66,7 +66,7 @@ def test_a_running_run_that_somebody_holds_is_not_handed_out(api: Api) -> None:
     run = api.running()
     api.set_task(run, "extract", state("Retrying", start_time=api.at()))
 
-    assert api.claim(api.agent()) == []
+    assert (queue(api), api.claim(api.agent())) == ([], [])
 
 
 def test_the_oldest_start_goes_first_whatever_was_created_first(api: Api) -> None:
@@ -77,6 +77,14 @@ def test_the_oldest_start_goes_first_whatever_was_created_first(api: Api) -> Non
     assert queue(api) == expected
     agent = api.agent()
     assert [ids(api.claim(agent, limit=1))[0] for _ in range(3)] == expected
+
+
+def test_the_queue_shows_twenty_five_runs_unless_asked_for_more(api: Api) -> None:
+    flow = api.register()["id"]
+    for _ in range(26):
+        api.new_run(flow)
+
+    assert [len(queue(api)), len(queue(api, limit=200)), len(queue(api, limit=2))] == [25, 26, 2]
 
 
 def test_reading_the_queue_takes_nothing(api: Api) -> None:
@@ -118,6 +126,7 @@ def test_many_runs_for_others_do_not_starve_an_agent(api: Api, mine: list[str]) 
     api.later(100 * 60)
     run = api.new_run(flow, labels=["mine"])
 
+    assert queue(api, labels=mine, limit=1) == [run]
     assert ids(api.claim(api.agent(*mine), *mine)) == [run]
 
 

@@ -371,6 +371,22 @@ def test_a_run_is_skipped_when_due_even_if_no_agent_asks(api: Api) -> None:
     assert "overlap policy" in api.run(second["id"])["state_message"]
 
 
+@pytest.mark.parametrize(("policy", "second"), [("skip", "Cancelled"), ("allow", "Scheduled")])
+def test_the_policy_of_a_deployment_beats_that_of_its_group(api: Api, policy: str, second: str) -> None:
+    flow = api.register()
+    group = flow["flow_group_id"]
+    other = {"skip": "allow", "allow": "skip"}[policy]
+    api.post(f"/flow_groups/{group}/settings", {"overlap_policy": other})
+    values = {"flow_group_id": group, "name": "prod", "overlap_policy": policy}
+    deployment = api.post("/deployments", values)["id"]
+    api.running(flow["id"])
+
+    run = api.post(f"/deployments/{deployment}/create_run")["id"]
+    api.tick()
+
+    assert api.run(run)["state"] == second
+
+
 def test_a_run_is_marked_late_when_nobody_takes_it(api: Api) -> None:
     run = api.new_run()
 

@@ -13,7 +13,7 @@ from dagflow.server.api.states import states_of_flow_run, states_of_task_run
 from dagflow.server.database import tables
 from dagflow.server.errors import BadRequest
 from dagflow.server.store import control, creation, explanations, flow_runs, holds, logs, task_runs, values
-from dagflow.server.store.records import Page
+from dagflow.server.store.records import MOST_ITEMS, Page
 
 runs = router("/flow_runs", "flow runs")
 task_routes = router("/task_runs", "task runs")
@@ -319,12 +319,17 @@ async def lost(id: str, body: Losing, here: Here) -> Answer:
 
 
 @queue.get("")
-async def runs_in_queue(here: Here, labels: Names = None, before: str | None = None) -> Answer:
+async def runs_in_queue(
+    here: Here,
+    labels: Names = None,
+    before: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_ITEMS)] = 25,
+) -> Answer:
     """Return the ids of runs that are due and fit the labels; nothing is taken."""
     from dagflow.server.store.claims import runs_in_queue as find
 
     until = moment(before, "before") or here.now
-    return Answer({"items": await here.read(lambda connection: find(connection, until, labels)), "cursor": None})
+    return Answer({"items": await here.read(lambda connection: find(connection, until, labels, limit)), "cursor": None})
 
 
 # --- task runs -------------------------------------------------------------------------------------------------

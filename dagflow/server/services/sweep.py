@@ -5,23 +5,25 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, case, func, select, update
 
 from dagflow.server.backend import Backend
 from dagflow.server.clock import at, shifted
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
 from dagflow.server.errors import Busy
-from dagflow.server.orchestration.kinds import FINISHED
+from dagflow.server.orchestration.kinds import FINISHED, HELD
 from dagflow.server.orchestration.staleness import is_lost
 from dagflow.server.store import claims, groups, holds
 from dagflow.server.store.states import Batch, state_document, wanted_state
-from dagflow.server.text import loaded
+from dagflow.server.text import dumped, loaded
 from dagflow.utilities.logging import get_logger
 
 __all__ = ["run"]
 
 _RUN, _GROUP = tables.flow_run, tables.flow_group
+MOST_SKIPPED = 1_000
+"""Runs skipped in one pass; the next one finds the others."""
 
 
 def run(backend: Backend) -> None:
@@ -82,12 +84,25 @@ def _mark_late(backend: Backend) -> None:
 def _skip_overlapping(backend: Backend) -> None:
     """Cancel runs that became due while another one of their flow was active, if the policy says so."""
     now = backend.now
-    due = select(_RUN.c.id, _RUN.c.flow_group_id).where(
-        _RUN.c.state == "Scheduled", _RUN.c.state_start_time <= now, _RUN.c.auto_scheduled.is_(True)
-    )
-    rows = backend.database.read(lambda connection: list(connection.execute(due.limit(1000))))
+    rows = backend.database.read(lambda connection: list(connection.execute(_overlapping(now))))
     if rows:
         backend.database.write(lambda tx: _skip(tx, rows))
+
+
+def _overlapping(now: str) -> Any:
+    """Return the query for due runs whose policy is to be skipped while another run of their flow is active."""
+    deployment, other = tables.deployment, _RUN.alias()
+    of_group = case((_GROUP.c.settings.contains(dumped({"overlap_policy": "skip"})[1:-1]), "skip"))
+    is_active = other.c.flow_group_id == _RUN.c.flow_group_id, other.c.state.in_(HELD), other.c.id != _RUN.c.id
+    return (
+        select(_RUN.c.id, _RUN.c.flow_group_id)
+        .join(_GROUP, _GROUP.c.id == _RUN.c.flow_group_id)
+        .outerjoin(deployment, deployment.c.id == _RUN.c.deployment_id)
+        .where(_RUN.c.state == "Scheduled", _RUN.c.state_start_time <= now)
+        .where(func.coalesce(deployment.c.overlap_policy, of_group) == "skip")
+        .where(select(other.c.id).where(*is_active).exists())
+        .limit(MOST_SKIPPED)
+    )
 
 
 def _skip(tx: Tx, rows: list[Any]) -> None:

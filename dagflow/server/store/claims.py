@@ -98,17 +98,22 @@ def _fitting(tx: Tx, asking: Asking) -> list[Any]:
     if asking.flow_ids:
         conditions.append(_RUN.c.flow_id.in_(asking.flow_ids))
     if asking.pool is not None:
-        conditions.append(_within(tx, [*asking.labels, f"pool:{asking.pool}"]))
-    elif len(asking.labels) <= MOST_LABELS_FOR_SUBSETS:
-        conditions.append(_RUN.c.labels.in_(_label_texts(sorted(set(asking.labels)))))
+        conditions.append(_within(tx.connection, [*asking.labels, f"pool:{asking.pool}"]))
     else:
-        conditions += [_RUN.c.labels != "[]", _within(tx, asking.labels)]
+        conditions += _matching(tx.connection, asking.labels)
     return conditions
 
 
-def _within(tx: Tx, labels: Sequence[str]) -> Any:
+def _matching(connection: Connection, labels: Sequence[str]) -> list[Any]:
+    """Return the conditions that the labels of a run match those of an agent; see :func:`matches`."""
+    if len(labels) <= MOST_LABELS_FOR_SUBSETS:
+        return [_RUN.c.labels.in_(_label_texts(sorted(set(labels))))]
+    return [_RUN.c.labels != "[]", _within(connection, labels)]
+
+
+def _within(connection: Connection, labels: Sequence[str]) -> Any:
     """Return the condition that a run has no other labels than these."""
-    if not tx.is_sqlite:
+    if connection.dialect.name != "sqlite":
         from sqlalchemy.dialects.postgresql import JSONB
 
         return cast(_RUN.c.labels, JSONB).contained_by(cast(list(labels), JSONB))
@@ -336,19 +341,21 @@ def next_due(connection: Connection, now: str) -> str | None:
     return found
 
 
-def runs_in_queue(connection: Connection, before: str, labels: list[str] | None) -> list[str]:
+def runs_in_queue(connection: Connection, before: str, labels: list[str] | None, limit: int) -> list[str]:
     """Return the ids of runs that are due before a moment and fit the labels, oldest first; nothing is taken."""
     due_tasks = select(_TASK_RUN.c.flow_run_id).where(
         _TASK_RUN.c.state.in_(READY), _TASK_RUN.c.state_start_time <= before
     )
-    statement = select(_RUN.c.id, _RUN.c.labels).where(
+    statement = select(_RUN.c.id).where(
         or_(
             _RUN.c.state.in_(READY) & (_RUN.c.state_start_time <= before),
-            and_(_RUN.c.state == "Running", _RUN.c.id.in_(due_tasks)),
+            and_(_RUN.c.state == "Running", _RUN.c.held.is_(False), _RUN.c.id.in_(due_tasks)),
         )
     )
-    rows = connection.execute(statement.order_by(_RUN.c.state_start_time, _RUN.c.id).limit(10 * LOOKED_AT))
-    return [row.id for row in rows if labels is None or matches(loaded(row.labels, []), labels)]
+    if labels is not None:
+        statement = statement.where(*_matching(connection, labels))
+    rows = connection.execute(statement.order_by(_RUN.c.state_start_time, _RUN.c.id).limit(limit))
+    return list(rows.scalars())
 
 
 def note_query(tx: Tx, agent_id: str) -> bool:
