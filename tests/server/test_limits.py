@@ -237,6 +237,20 @@ def test_a_label_is_in_use_from_submission_to_the_end(api: Api, kind: str) -> No
     assert in_use(api, "gpu", "flow_label") == 1
 
 
+def test_who_holds_and_who_waits_for_a_label_is_shown_the_longest_wait_first(api: Api) -> None:
+    limit(api, "gpu", 1, "flow_label")
+    flow = api.register()["id"]
+    runs = [api.new_run(flow, labels=["gpu"], scheduled_start_time=api.at(-wait)) for wait in (30, 10, 20)]
+    api.new_run(flow, labels=["gpu"], scheduled_start_time=api.at(60))
+    api.new_run(flow, labels=["cpu"])
+    api.claim(api.agent("gpu"), "gpu")
+
+    found = api.get("/limits/flow_label/gpu")
+
+    assert (found["holders"], found["waiters"], found["waiting"]) == (runs[:1], [runs[2], runs[1]], 2)
+    assert api.items("/limits") == [found]
+
+
 @pytest.mark.parametrize("kind", ["task_tag", "flow_label"])
 def test_two_servers_together_keep_to_a_limit(new_postgresql: MakeUrl, kind: str) -> None:
     url, clock = new_postgresql(), FakeClock(START)

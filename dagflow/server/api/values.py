@@ -79,7 +79,7 @@ class ArtifactChange(Body):
 @limits.get("")
 async def list_limits(here: Here, kind: str | None = None) -> Answer:
     """Return limits with how much of each is in use."""
-    items = await here.read(lambda connection: limits_store.list_limits(connection, kind))
+    items = await here.read(lambda connection: limits_store.list_limits(connection, kind, here.now))
     return Answer({"items": items, "cursor": None})
 
 
@@ -93,7 +93,7 @@ async def set_limit(body: NewLimit, here: Here) -> Answer:
 @limits.get("/{kind}/{name:path}")
 async def get_limit(kind: str, name: str, here: Here) -> Answer:
     """Return a limit with who holds its slots."""
-    return Answer(await here.read(lambda connection: limits_store.get_limit(connection, kind, name)))
+    return Answer(await here.read(lambda connection: limits_store.get_limit(connection, kind, name, here.now)))
 
 
 @limits.delete("/{id}")

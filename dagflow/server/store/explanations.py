@@ -79,7 +79,7 @@ def why_not_taken(connection: Connection, run_id: str, now: str) -> dict[str, An
     fitting_to_pool = agents.agents_like(connection, now, run["pool"])
     reasons = _of_state(run, now)
     if not reasons:
-        reasons = [*_of_agents(run, labels, fitting_to_pool), *_of_limits(connection, run)]
+        reasons = [*_of_agents(run, labels, fitting_to_pool), *_of_limits(connection, run, now)]
         reasons = reasons or ["An agent that fits is there; it is expected to take the run at once."]
     return {"reasons": reasons, "labels": sorted(labels), "agents": fitting_to_pool, "state": run["state"]}
 
@@ -128,10 +128,10 @@ def _listed(labels: Any) -> str:
     return "the labels " + ", ".join(map(repr, sorted(labels))) if labels else "no labels"
 
 
-def _of_limits(connection: Connection, run: dict[str, Any]) -> list[str]:
+def _of_limits(connection: Connection, run: dict[str, Any], now: str) -> list[str]:
     reasons = [
         f"The limit of {one['limit']} on the label {one['name']!r} is reached."
-        for one in limits.list_limits(connection, "flow_label")
+        for one in limits.list_limits(connection, "flow_label", now)
         if one["name"] in run["labels"] and one["in_use"] >= one["limit"]
     ]
     if run["pool"] is None:

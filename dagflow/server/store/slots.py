@@ -30,6 +30,8 @@ ASK_AGAIN_SECONDS = 1.0
 """When a task that found no free slot asks again: nobody knows when another task gives its slots back."""
 
 _LIMIT, _SLOT, _RUN = tables.concurrency_limit, tables.limit_slot, tables.flow_run
+_OF_HOLD = _SLOT.join(_RUN, (_RUN.c.id == _SLOT.c.flow_run_id) & (_RUN.c.run_token == _SLOT.c.run_token))
+"""Slots with the run that has them; those of an earlier hold on it are left out."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,25 +96,21 @@ def give_back(tx: Tx, id: str) -> bool:
 
 def used(connection: Connection, name: str) -> int:
     """Return how many slots of a limit are in use."""
-    statement = select(func.coalesce(func.sum(_SLOT.c.occupied), 0)).select_from(_in_use(name))
-    return int(connection.execute(statement.where(*_held(name))).scalar_one())
+    statement = select(func.coalesce(func.sum(_SLOT.c.occupied), 0)).select_from(_OF_HOLD)
+    return int(connection.execute(statement.where(*_in_use(name))).scalar_one())
 
 
-def holders(connection: Connection, name: str) -> list[str]:
-    """Return the flow runs that have slots of a limit."""
-    statement = select(_SLOT.c.flow_run_id).select_from(_in_use(name)).where(*_held(name)).order_by(_SLOT.c.created)
-    return [row.flow_run_id for row in connection.execute(statement)]
+def holders(connection: Connection) -> list[tuple[str, str]]:
+    """Return the flow runs that have slots, the longest first, each with the name of the limit."""
+    statement = select(_SLOT.c.flow_run_id, _SLOT.c.name).select_from(_OF_HOLD).where(_RUN.c.state.in_(HELD))
+    return [(row.flow_run_id, row.name) for row in connection.execute(statement.order_by(_SLOT.c.created))]
 
 
-def _in_use(name: str) -> Any:
-    return _SLOT.join(_RUN, (_RUN.c.id == _SLOT.c.flow_run_id) & (_RUN.c.run_token == _SLOT.c.run_token))
-
-
-def _held(name: str) -> tuple[Any, ...]:
+def _in_use(name: str) -> tuple[Any, ...]:
     return (_SLOT.c.name == name, _RUN.c.state.in_(HELD))
 
 
 def _forget_ended(tx: Tx, name: str) -> None:
     """Delete slots whose run has ended, or is in other hands, without giving them back."""
-    live = select(_SLOT.c.id).select_from(_in_use(name)).where(*_held(name))
+    live = select(_SLOT.c.id).select_from(_OF_HOLD).where(*_in_use(name))
     tx.execute(delete(_SLOT).where(_SLOT.c.name == name, _SLOT.c.id.not_in(live)))
