@@ -103,6 +103,7 @@ class Backend:
         self.started = self.clock.now()
         self.limits = Limits(settings.max_scheduled_runs_per_flow, settings.schedule_ahead)
         self.stopping = False
+        self._deaf_until = self.started
         self._beats: dict[str, float] = {}
         self._beats_lock = threading.Lock()
 
@@ -152,11 +153,24 @@ class Backend:
         """Return when a process was heard of, if that is not written down yet."""
         return self._beats.get(flow_run_id)
 
-    def take_beats(self) -> dict[str, float]:
-        """Return the heartbeats since this was called last, to be written down."""
+    def unwritten_beats(self) -> dict[str, float]:
+        """Return the heartbeats that are not written down yet."""
         with self._beats_lock:
-            beats, self._beats = self._beats, {}
-        return beats
+            return dict(self._beats)
+
+    def forget_beats(self, written: dict[str, float]) -> None:
+        """Forget heartbeats that are written down now; those that came meanwhile stay."""
+        with self._beats_lock:
+            self._beats = {run: seen for run, seen in self._beats.items() if written.get(run) != seen}
+
+    @property
+    def listening_since(self) -> float:
+        """Since when heartbeats could be heard: before, silence proves nothing."""
+        return max(self.started, self._deaf_until)
+
+    def note_deafness(self) -> None:
+        """Note that the database could not be reached until now, so that heartbeats may have been turned away."""
+        self._deaf_until = self.clock.now()
 
     def stop_waiting(self) -> None:
         """Answer those who wait for news, because the server is about to stop; called on its loop."""

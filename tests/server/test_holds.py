@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from dagflow.server.database import tables
+from dagflow.server.database import engine, tables
+from dagflow.server.database.upgrade import path_of
+from dagflow.server.errors import Busy
+from dagflow.server.services import sweep
+from dagflow.testing import FakeClock, InProcessServer
 from tests.server.calls import Api, Refused, flow_document, nobody, state, task_document
+from tests.server.conftest import START
+from tests.server.databases import MakeUrl
 
 LOST_AFTER = 40.0
 
@@ -170,6 +179,61 @@ def test_after_a_start_of_the_server_nobody_is_lost_for_one_full_time(api: Api) 
     api.tick(1)
 
     assert (graced, api.run(run)["state"]) == ("Running", "Scheduled")
+
+
+@pytest.fixture
+def impatient(new_sqlite: MakeUrl, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    """Give calls of a server that waits no time worth mentioning for a database that somebody else has locked."""
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.1)
+    with InProcessServer(FakeClock(START), new_sqlite()) as server:
+        yield Api(server)
+
+
+def test_heartbeats_that_could_not_be_written_down_are_not_forgotten(impatient: Api) -> None:
+    api = impatient
+    run = held(api)
+    api.later(LOST_AFTER - 1)
+    api.post(f"/flow_runs/{run}/heartbeat", {"token": 1})
+
+    with locked(api), pytest.raises(Busy):
+        sweep.write_heartbeats(api.server.backend)
+    api.tick(LOST_AFTER - 1)
+
+    assert api.run(run)["state"] == "Running"
+    assert api.run(run)["heartbeat"] == api.at(1 - LOST_AFTER)
+
+
+def test_a_request_that_cannot_be_written_is_to_be_sent_again_later(impatient: Api) -> None:
+    api = impatient
+
+    with locked(api):
+        answer = api.ask("POST", "/projects", {"name": "x"})
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert api.items("/projects") == []
+
+
+def test_after_the_database_was_away_nobody_is_lost_for_one_full_time(impatient: Api) -> None:
+    api = impatient
+    run = held(api)
+    api.later(LOST_AFTER)
+    with locked(api), pytest.raises(Busy):
+        sweep.run(api.server.backend)
+
+    api.tick(LOST_AFTER - 1)
+    before = api.run(run)["state"]
+    api.tick(1)
+
+    assert (before, api.run(run)["state"]) == ("Running", "Scheduled")
+
+
+@contextlib.contextmanager
+def locked(api: Api) -> Iterator[None]:
+    """Have the database of a server to ourselves."""
+    path = path_of(api.server.backend.database.url)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
 
 
 def test_a_lost_task_uses_one_of_its_retries(api: Api) -> None:

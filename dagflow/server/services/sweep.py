@@ -28,16 +28,21 @@ MOST_SKIPPED = 1_000
 
 def run(backend: Backend) -> None:
     """Do one pass."""
-    _deal_with_lost(backend)
-    _mark_late(backend)
-    _skip_overlapping(backend)
+    try:
+        _deal_with_lost(backend)
+        _mark_late(backend)
+        _skip_overlapping(backend)
+    except Busy:
+        backend.note_deafness()
+        raise
 
 
 def write_heartbeats(backend: Backend) -> None:
-    """Write down the signs of life that this server has had."""
-    beats = backend.take_beats()
+    """Write down the signs of life that this server has had; those that cannot be written now are kept."""
+    beats = backend.unwritten_beats()
     if beats:
         backend.database.write(lambda tx: holds.beat(tx, beats))
+        backend.forget_beats(beats)
 
 
 def _deal_with_lost(backend: Backend) -> None:
@@ -45,9 +50,10 @@ def _deal_with_lost(backend: Backend) -> None:
         settings = groups.DEFAULT_SETTINGS | loaded(row.settings, {})
         seen = max(at(row.heartbeat) if row.heartbeat else 0.0, backend.last_beat(row.id) or 0.0)
         now, lost_after = backend.clock.now(), backend.settings.lost_after
-        if not settings["heartbeat_enabled"] or not is_lost(now, seen, backend.started, lost_after):
+        since = backend.listening_since
+        if not settings["heartbeat_enabled"] or not is_lost(now, seen, since, lost_after):
             continue
-        reason = f"No heartbeat was seen for {now - max(seen, backend.started):.0f} s: its process is taken for lost."
+        reason = f"No heartbeat was seen for {now - max(seen, since):.0f} s: its process is taken for lost."
         limit = backend.settings.resurrection_attempt_limit
         try:
             state = backend.database.write(partial(_lose, row, reason, limit))
