@@ -137,7 +137,7 @@ class TaskDocument(Document):
     name: str
     slug: str
     type: str | None = None
-    tags: list[str] = []
+    tags: list[str] = Field(default_factory=list)  # a default of [] would be copied deeply for each task
     max_retries: Count = 0
     retry_delay: Delay | list[Delay] | None = None
     timeout: int | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from pydantic import Field
@@ -82,6 +83,7 @@ class Move(Body):
 @flows.post("/register")
 async def register(body: Registration, here: Here) -> Answer:
     """Register a new version of a flow, whole or not at all."""
+    await asyncio.to_thread(registration.check_flow, body.flow)
     return Answer(
         await here.write(
             lambda tx: registration.register(

@@ -8,16 +8,18 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from dagflow.server.database import tables
-from dagflow.server.database.engine import Tx
+from dagflow.server.database.engine import Many, Tx
 from dagflow.server.errors import Invalid, NotFound
 from dagflow.server.store import archives, groups, records, schedules
 from dagflow.server.store.projects import project_named
 from dagflow.server.text import dumped, loaded
 from dagflow.utilities.identities import new_id
 
-__all__ = ["register"]
+__all__ = ["check_flow", "register"]
 
 MOST_TASKS = 100_000
+_INSERT_TASK = Many(insert(tables.task), [column.name for column in tables.task.c])
+_INSERT_EDGE = Many(insert(tables.edge), [column.name for column in tables.edge.c if column.name != "seq"])
 
 
 def register(
@@ -34,7 +36,8 @@ def register(
     """
     Keep a new version of the flow that *document* describes, and archive the one before.
 
-    With the key of the registration before, and a version that is not archived, nothing changes.
+    With the key of the registration before, and a version that is not archived, nothing changes. That the document
+    is one is for :func:`check_flow` to see, before.
     """
     project = _project(tx, project_id, project_name)
     group = _group(tx, document, project, version_group_id)
@@ -48,7 +51,6 @@ def register(
         live = groups.live_version(tx.connection, group["id"])
         if live is not None:
             return _answer(tx, live["id"], group, created=False)
-    _check(document)
     active = _wants_schedule(group, latest, set_schedule_active)
     flow_id = _add_version(tx, document, project, group, (latest.version if latest else 0) + 1, serialized_hash)
     records.change(tx, tables.flow_group, group["id"], idempotency_key=idempotency_key, project_id=project)
@@ -105,8 +107,13 @@ def _group(tx: Tx, document: dict[str, Any], project: str, name: str | None) -> 
     return records.fetch(tx.connection, table, id) | {"was_there": False}
 
 
-def _check(document: dict[str, Any]) -> None:
-    """Refuse what is no description of a flow."""
+def check_flow(document: dict[str, Any]) -> None:
+    """
+    Refuse what is no description of a flow; without the database, so that nobody who writes waits for it.
+
+    Raises:
+        Invalid: when it is none.
+    """
     from dagflow.serialization.common import checked
     from dagflow.serialization.models import FlowDocument
 
@@ -197,9 +204,9 @@ def _add_tasks(tx: Tx, document: dict[str, Any], flow_id: str) -> None:
             }
         )
     if rows:
-        tx.execute(insert(tables.task), rows)
+        tx.execute_many(_INSERT_TASK, rows)
     if edges:
-        tx.execute(insert(tables.edge), [_edge_row(flow_id, ids, edge) for edge in edges])
+        tx.execute_many(_INSERT_EDGE, [_edge_row(flow_id, ids, edge) for edge in edges])
 
 
 def _edge_row(flow_id: str, ids: dict[str, str], edge: dict[str, Any]) -> dict[str, Any]:
