@@ -323,6 +323,12 @@ def test_a_message_is_left_and_read(api: Api) -> None:
         {"name": "x", "trigger": FAILED, "actions": [{"type": "webhook"}]},
         {"name": "x", "trigger": FAILED, "actions": [{"type": "webhook", "url": 5}]},
         {"name": "x", "trigger": FAILED, "actions": [{"type": "set_state", "state": "Nowhere"}]},
+        {"name": "x", "trigger": FAILED, "actions": [{"type": "webhook", "url": "http://x", "headers": 5}]},
+        {"name": "x", "trigger": FAILED, "actions": [{"type": "webhook", "url": "http://x", "headers": {"a": 5}}]},
+        {"name": "x", "trigger": FAILED, "actions": [{"type": "message", "text": {}}]},
+        {"name": "x", "trigger": FAILED, "actions": [{"type": "create_run"}]},
+        {"name": "x", "trigger": FAILED, "actions": [{"type": "create_run", "flow_id": 5}]},
+        {"name": "x", "trigger": FAILED, "actions": [{"type": "create_run", "flow_id": "f", "parameters": [1]}]},
     ],
 )  # fmt: skip
 def test_an_automation_that_makes_no_sense_is_refused(api: Api, body: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dagflow.utilities.identities import new_id, task_run_id
 from tests.server.calls import Api, Refused, flow_document, nobody, state
 
 
@@ -53,6 +54,20 @@ def test_cancelling_a_run_cancels_those_that_it_started(api: Api) -> None:
     api.post(f"/flow_runs/{parent}/cancel")
 
     assert [api.run(child)["state"] for child in children] == ["Cancelled"] * 2
+
+
+def test_runs_that_are_said_to_have_started_each_other_are_cancelled_once_each(api: Api) -> None:
+    flow, first = api.register()["id"], new_id()
+    task = api.items(f"/flows/{flow}/tasks")[0]["id"]
+    second = api.running(flow, parent_task_run_id=task_run_id(first, task))
+    api.running(flow, id=first, parent_task_run_id=task_run_id(second, task))
+    for run in (first, second):
+        api.get(f"/flow_runs/{run}/task_runs")
+
+    assert api.post(f"/flow_runs/{first}/cancel") == {"state": "Cancelling"}
+
+    for run in (first, second):
+        assert [one["state"] for one in api.items(f"/flow_runs/{run}/states")].count("Cancelling") == 1
 
 
 def test_a_reason_is_kept(api: Api) -> None:

@@ -161,7 +161,13 @@ async def archive(id: str, here: Here) -> Answer:
 @flows.post("/{id}/unarchive")
 async def unarchive(id: str, here: Here) -> Answer:
     """Let a version be live again."""
-    await here.write(lambda tx: archives.unarchive(tx, id))
+
+    def do(tx: Any) -> None:
+        archives.unarchive(tx, id)
+        if records.fetch(tx.connection, tables.flow, id)["is_schedule_active"]:
+            schedules.activate_if_possible(tx, id, here.limits)
+
+    await here.write(do)
     return Answer({"archived": False})
 
 

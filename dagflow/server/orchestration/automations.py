@@ -69,8 +69,29 @@ def check_actions(actions: list[dict[str, Any]]) -> None:
         missing = [name for name in ACTIONS[kind] if not action.get(name) or not isinstance(action[name], str)]
         if missing:
             raise Invalid(f"An action of type {kind!r} needs {', '.join(missing)}, as text.")
+        _check_fields(kind, action)
         if kind == "set_state" and action["state"] not in KINDS:
             raise Invalid(f"There is no state {action['state']!r}; there are {', '.join(sorted(KINDS))}.")
+
+
+def _check_fields(kind: str, action: dict[str, Any]) -> None:
+    """Refuse fields that would let the action fail whenever it is done."""
+    for name in _TEXTS & action.keys():
+        if action[name] is not None and not isinstance(action[name], str):
+            raise Invalid(f"{name} of an action of type {kind!r} is text, found {action[name]!r}.")
+    for name in ("headers", "secret_headers"):
+        headers = action.get(name) or {}
+        if not isinstance(headers, dict) or not all(isinstance(one, str) for one in headers.values()):
+            raise Invalid(f"{name} of an action of type {kind!r} are texts by name, found {headers!r}.")
+    if kind == "create_run":
+        if not any(action.get(name) for name in _RUNNABLE):
+            raise Invalid(f"An action of type 'create_run' needs one of {', '.join(_RUNNABLE)}.")
+        if not isinstance(action.get("parameters") or {}, dict):
+            raise Invalid(f"parameters of an action are values by name, found {action['parameters']!r}.")
+
+
+_RUNNABLE = ("flow_id", "version_group_id", "deployment_id")
+_TEXTS = frozenset({*_RUNNABLE, "url", "text", "title", "subject", "message", "severity"})
 
 
 def fires(trigger: dict[str, Any], flow_group_id: str, state: str) -> bool:

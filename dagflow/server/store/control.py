@@ -36,6 +36,21 @@ def cancel(tx: Tx, run_id: str, actor: str | None = None, reason: str | None = N
     One that is being executed becomes Cancelling, which its process notices; one that has finished stays as it is.
     Runs that it started are cancelled too.
     """
+    state = _cancel_one(tx, run_id, actor, reason)
+    waiting = [] if state in FINISHED - {"Cancelled"} else [run_id]
+    seen = {run_id}
+    while waiting:
+        parent = waiting.pop()
+        for child in _unfinished_children(tx, parent):
+            # Who started a run is what its sender says, so it may go round in a circle.
+            if child not in seen:
+                seen.add(child)
+                waiting.append(child)
+                _cancel_one(tx, child, actor, f"The run that started it, {parent}, was cancelled.")
+    return state
+
+
+def _cancel_one(tx: Tx, run_id: str, actor: str | None, reason: str | None) -> str:
     batch, run = _read(tx, run_id, actor)
     if run.state in FINISHED:
         return str(run.state)
@@ -45,8 +60,6 @@ def cancel(tx: Tx, run_id: str, actor: str | None = None, reason: str | None = N
         batch.set_flow_run(wanted_state(run_id, state_document(kind, message), reason=reason))
         batch.save()
         tx.news.append(("cancelling", run_id))
-    for child in _unfinished_children(tx, run_id):
-        cancel(tx, child, actor, f"The run that started it, {run_id}, was cancelled.")
     return str(run.state)
 
 
