@@ -218,6 +218,15 @@ def test_the_same_id_creates_one_run(api: Api) -> None:
     assert [one["id"] for one in api.items("/flow_runs")] == [id]
 
 
+def test_the_id_of_a_run_is_a_uuid_however_it_is_created(api: Api) -> None:
+    flow = api.register()
+    deployment = f"/deployments/{flow['flow_group_id']}/create_run"
+
+    for path, body in (("/flow_runs", {"flow_id": flow["id"]}), (deployment, {})):
+        with pytest.raises(Refused, match=r"422 INVALID: body\.id"):
+            api.post(path, {**body, "id": "mine"})
+
+
 def test_a_run_without_an_agent_has_a_label_that_no_agent_has(api: Api) -> None:
     run = api.new_run(agentless=True, labels=["a"])
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from dagflow.server.backend import Backend
@@ -16,7 +16,7 @@ from dagflow.server.errors import Invalid
 from dagflow.server.store.records import MOST_ITEMS, Page
 from dagflow.server.text import parsed
 
-__all__ = ["Answer", "Body", "Here", "Paged", "Who", "given", "moment", "router"]
+__all__ = ["Answer", "Body", "Here", "Paged", "Uuid", "Who", "given", "moment", "router"]
 
 
 class Answer(Response):
@@ -53,6 +53,10 @@ class Body(BaseModel):
     """The body of a request; fields that are not known are refused, so that a slip of the pen is noticed."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+Uuid = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
+"""An identity that its sender made."""
 
 
 def given(body: Body) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from fastapi import Query, Request
 from pydantic import Field
 
 from dagflow.serialization.models import RunConfigDocument
-from dagflow.server.api.answers import Answer, Body, Here, Paged, Who, given, moment, router
+from dagflow.server.api.answers import Answer, Body, Here, Paged, Uuid, Who, given, moment, router
 from dagflow.server.api.states import states_of_flow_run, states_of_task_run
 from dagflow.server.database import tables
 from dagflow.server.errors import BadRequest
@@ -19,7 +19,6 @@ runs = router("/flow_runs", "flow runs")
 task_routes = router("/task_runs", "task runs")
 queue = router("/runs_in_queue", "flow runs")
 
-Uuid = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")]
 Names = Annotated[list[str] | None, Query(max_length=50)]
 
 

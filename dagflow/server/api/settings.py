@@ -9,7 +9,7 @@ from pydantic import Field
 
 from dagflow._version import __version__
 from dagflow.serialization.models import RunConfigDocument
-from dagflow.server.api.answers import Answer, Body, Here, given, moment, router
+from dagflow.server.api.answers import Answer, Body, Here, Uuid, given, moment, router
 from dagflow.server.clock import stamp
 from dagflow.server.database import tables
 from dagflow.server.errors import NotFound
@@ -96,15 +96,15 @@ class NewDeployment(DeploymentChanges):
 class DeploymentRun(Body):
     """A run of a deployment that is asked for."""
 
-    id: str | None = Field(default=None, max_length=36)
+    id: Uuid | None = None
     parameters: dict[str, Any] | None = None
     context: dict[str, Any] | None = None
     run_config: RunConfigDocument | None = None
     labels: list[str] | None = None
     scheduled_start_time: str | None = None
-    idempotency_key: str | None = None
-    name: str | None = None
-    parent_task_run_id: str | None = None
+    idempotency_key: str | None = Field(default=None, max_length=500)
+    name: str | None = Field(default=None, max_length=1000)
+    parent_task_run_id: str | None = Field(default=None, max_length=36)
 
 
 @deployments.get("")
