@@ -1,8 +1,9 @@
 """
 Log lines of a run, on their way to the server.
 
-Lines are gathered and sent together every few seconds. While the server is away they wait, up to a limit; beyond it the
-oldest go, and a line says how many.
+Lines are gathered and sent together every few seconds. While the server is away, or slower than they come, they wait,
+up to a limit; beyond it the oldest go, and a line says how many. A line that the server will never take is left out, so
+that it holds up no other.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from collections import deque
 from typing import Any, Self
 
 from dagflow.configuration import config
-from dagflow.exceptions import ClientError
+from dagflow.exceptions import ClientError, InvalidRequestError
+from dagflow.serialization.common import sendable
 from dagflow.utilities.context import context
 from dagflow.utilities.logging import ROOT, get_logger
 
@@ -45,6 +47,7 @@ class LogShipper(logging.Handler):
         self._interval = float(config.cloud.logging_heartbeat if interval is None else interval)
         self._lines: deque[dict[str, Any]] = deque()
         self._dropped = 0
+        self._refused = 0
         self._number = 0
         self._wake = threading.Condition()
         self._closed = False
@@ -98,7 +101,7 @@ class LogShipper(logging.Handler):
             + f".{int(record.created % 1 * 1e6):06d}Z",
             "name": record.name,
             "level": record.levelname,
-            "message": message,
+            "message": sendable(message),
         }
 
     def flush(self) -> None:
@@ -119,29 +122,61 @@ class LogShipper(logging.Handler):
     def _send_all(self, *, last: bool) -> None:
         end = time.monotonic() + 20.0
         while batch := self._batch():
-            try:
-                self._client.post("logs", {"logs": batch})
-                self._warned = False
-            except ClientError as error:
+            left = self._send(batch)
+            if left:
                 with self._wake:
-                    self._lines.extendleft(reversed(batch))
-                if not self._warned:
-                    self._warned = True
-                    get_logger("LogShipper").warning("Log lines could not be sent, and are kept: %s", error)
+                    self._lines.extendleft(reversed(left))
                 if not last or time.monotonic() > end:
                     return
                 time.sleep(0.5)
 
+    def _send(self, batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Send lines and return those that are to be sent again."""
+        try:
+            self._client.post("logs", {"logs": batch})
+        except InvalidRequestError as error:
+            if len(batch) == 1:
+                # What only says that lines are missing has no number, and is not missed itself.
+                self._refused += "seq" in batch[0]
+                get_logger("LogShipper").warning("A log line was left out, because it cannot be sent: %s", error)
+                return []
+            middle = len(batch) // 2
+            left = self._send(batch[:middle])
+            return [*left, *batch[middle:]] if left else self._send(batch[middle:])
+        except ClientError as error:
+            if not self._warned:
+                self._warned = True
+                get_logger("LogShipper").warning("Log lines could not be sent, and are kept: %s", error)
+            return batch
+        self._warned = False
+        return []
+
     def _batch(self) -> list[dict[str, Any]]:
         with self._wake:
-            if self._dropped:
-                gap = {"flow_run_id": self._flow_run_id, "level": "WARNING", "name": "dagflow.LogShipper"}
-                gap["message"] = f"{self._dropped} log lines were dropped, because the server was away too long."
-                self._lines.appendleft(gap)
-                self._dropped = 0
+            self._note_lost()
             batch: list[dict[str, Any]] = []
             size = 0
-            while self._lines and len(batch) < MOST_AT_ONCE and size < MOST_BYTES_AT_ONCE:
+            while self._lines and len(batch) < MOST_AT_ONCE:
+                size += _size(self._lines[0])
+                if batch and size > MOST_BYTES_AT_ONCE:
+                    break
                 batch.append(self._lines.popleft())
-                size += len(batch[-1].get("message") or "") + 300
             return batch
+
+    def _note_lost(self) -> None:
+        """Put lines in front that say how many are missing, and why."""
+        for number, why in (
+            (self._dropped, "dropped, because they came faster than they could be sent or the server was away"),
+            (self._refused, "left out, because the server did not accept them"),
+        ):
+            if number:
+                gap = {"flow_run_id": self._flow_run_id, "level": "WARNING", "name": "dagflow.LogShipper"}
+                self._lines.appendleft({**gap, "message": f"{number:,} log lines were {why}."})
+        self._dropped = self._refused = 0
+
+
+def _size(line: dict[str, Any]) -> int:
+    """Return about how many bytes *line* has on its way."""
+    message = line["message"]
+    # JSON writes what is not ASCII as six letters each.
+    return 300 + len(message) * (1 if message.isascii() else 6)

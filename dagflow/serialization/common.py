@@ -18,6 +18,7 @@ __all__ = [
     "function_reference",
     "json_ready",
     "read_zoned",
+    "sendable",
     "type_name",
     "zoned",
 ]
@@ -91,6 +92,18 @@ def json_ready(value: Any) -> Any:
     if isinstance(value, datetime.timedelta):
         return value.total_seconds()
     return str(value)
+
+
+def sendable(text: str) -> str:
+    r"""
+    Return *text* as UTF-8 can carry it: halves of characters, as in names of files that are no text, are written out.
+
+    >>> sendable("caf\u00e9"), sendable("\udcff.txt")
+    ('caf\xe9', '\\udcff.txt')
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def zoned(moment: datetime.datetime | None) -> dict[str, str] | None:
