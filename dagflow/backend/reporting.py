@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dagflow.engine.state import Cached, Mapped, Scheduled, State, Success
+from dagflow.engine.state import Cached, Mapped, Retrying, Scheduled, State, Success
 from dagflow.exceptions import AuthorizationError, ClientError
 from dagflow.serialization.result import serialize_result
 from dagflow.utilities.identities import new_id, task_run_id
@@ -28,6 +28,7 @@ from dagflow.utilities.logging import get_logger
 if TYPE_CHECKING:
     from dagflow.core.task import Task
     from dagflow.engine.plan import Plan
+    from dagflow.engine.result import Result
     from dagflow.engine.run_context import TaskRun
     from dagflow.engine.state import Looped
 
@@ -156,7 +157,10 @@ class BackendReporter:
         index = -1 if run.map_index is None else run.map_index
         if task_id is not None and (task_id, index) not in self._finished:
             self._add(task_id, index, document_of(state), 0.0)
-            self._add(task_id, index, _running_document(run.task), 0.0)
+            # Whoever takes the run up after this process was lost begins in that round.
+            running = _running_document(run.task)
+            loop = loop_document(state.loop_count + 1, state.result, state._holder)
+            self._add(task_id, index, {**running, "context": {**running["context"], "task_loop": loop}}, 0.0)
 
     def settled(self, step: int, child: int | None, state: State) -> None:
         """Report a state in which a run ends or waits."""
@@ -393,7 +397,17 @@ def document_of(state: State) -> dict[str, Any]:
         document = state.serialize()
     if not _is_kept(state):
         document["context"] = {**(document.get("context") or {}), "result_kept": False}
+    if isinstance(state, Retrying) and state.loop is not None:
+        loop = loop_document(*state.loop, state.loop_kept)
+        document["context"] = {**(document.get("context") or {}), "task_loop": loop}
     return document
+
+
+def loop_document(count: int, value: Any, holder: Result | None) -> dict[str, Any]:
+    """Return what is told of a loop: the round to begin in, and where the value of the round before is."""
+    place = holder if holder is not None and holder.location is not None else None
+    result = _NO_RESULT if place is None else serialize_result(place)
+    return {"count": count, "result": result, "kept": place is not None or value is None}
 
 
 def _is_kept(state: State) -> bool:

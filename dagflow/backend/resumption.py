@@ -2,8 +2,8 @@
 Taking up a run where another process left it: which states stand, and with which values.
 
 What has finished stays finished. Its value is read from where it was written, when something that has yet to run needs
-it; a value that cannot be had fails those who need it, with the reason. Parameters, constants, secrets and the set-up
-and clean-up of resources run again, for what they make lives in a process.
+it; a value that cannot be had fails those who need it, with the reason. A loop goes on in the round it had reached.
+Parameters, constants, secrets and the set-up and clean-up of resources run again: what they make lives in a process.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from dagflow.engine.state import Cached, Failed, Mapped, Pending, Skipped, State, Success, unwrapped
+from dagflow.engine.state import Cached, Failed, Mapped, Pending, Retrying, Skipped, State, Success, unwrapped
+from dagflow.serialization.result import deserialize_result
 from dagflow.utilities.logging import get_logger
 
 if TYPE_CHECKING:
     from dagflow.core.flow import Flow
     from dagflow.core.task import Task
+    from dagflow.engine.result import Result
 
 __all__ = ["read_values", "recorded_states", "runs_again"]
 
@@ -55,10 +57,23 @@ def recorded_states(slugs: Mapping[str, Task], rows: list[dict[str, Any]]) -> di
 def _state_of(row: dict[str, Any]) -> State:
     document = row["serialized_state"]
     state = unwrapped(State.deserialize(document)) or Pending()
+    loop = state.context.get("task_loop")
+    if loop is not None and not loop["kept"]:
+        name = f"{row['task_slug']}[{row['map_index']}]" if row["map_index"] >= 0 else row["task_slug"]
+        _starts_over(name, "the value of its last round was kept nowhere; give the task a result (result=...)")
+        loop = None
     if state.is_running() or state.is_submitted():
         # Its process is gone: the server has left it to us.
-        return Pending("Its process was lost; it runs again.")
+        state = Pending("Its process was lost; it runs again.")
+    if loop is not None and type(state) is Pending:
+        state = Retrying(state.message, start_time=0.0, run_count=0)
+    if loop is not None and isinstance(state, Retrying):
+        state.loop, state.loop_kept = (loop["count"], None), deserialize_result(loop["result"])
     return state
+
+
+def _starts_over(name: str, why: str) -> None:
+    get_logger("FlowRunner").warning("The loop of task %r starts over: %s.", name, why)
 
 
 def _with_children(state: State, children: dict[int, State]) -> State:
@@ -84,6 +99,9 @@ def read_values(flow: Flow, states: dict[Task, State]) -> dict[Task, str]:
     problems: dict[Task, str] = {}
     for task in flow.sorted_tasks():
         state = states.get(task)
+        for one in state.map_states if isinstance(state, Mapped) else [state]:
+            if isinstance(one, Retrying) and one.loop is not None:
+                _read_loop(flow, task, one)
         # Of a map that is not done, those children count that are.
         if state is None or not (_is_done(state) or isinstance(state, Mapped)):
             continue
@@ -102,6 +120,30 @@ def read_values(flow: Flow, states: dict[Task, State]) -> dict[Task, str]:
         get_logger("FlowRunner").error("Task %r cannot run: %s", task.name, problem)
         states[task] = Failed(problem)
     return problems
+
+
+def _read_loop(flow: Flow, task: Task, state: Retrying) -> None:
+    """Read what the round to begin in takes from the round before; without it the loop starts over."""
+    holder = state.loop_kept
+    assert state.loop is not None
+    if holder is None or holder.location is None:
+        return
+    try:
+        state.loop = (state.loop[0], _reader(flow, task, holder).read(holder.location).value)
+    except Exception as error:
+        _starts_over(task.name, f"the value of its last round cannot be read from {holder.location!r}: {error!r}")
+        state.loop = state.loop_kept = None
+
+
+def _reader(flow: Flow, task: Task, holder: Result) -> Result:
+    """Return what reads the value that *holder* tells of."""
+    store = task.result or flow.result
+    if store is None:
+        return holder
+    # The store knows how to get in; the document knows what is to be there.
+    copy = store.copy()
+    copy._sha256, copy._size, copy.location = holder.sha256, holder.size, holder.location
+    return copy
 
 
 def _terminal(flow: Flow) -> set[Task]:
@@ -128,9 +170,7 @@ def _read(flow: Flow, task: Task, state: State) -> str | None:
 def _read_one(flow: Flow, task: Task, name: str, state: State | None) -> str | None:
     if not isinstance(state, Success | Cached) or isinstance(state, Skipped | Mapped):
         return None
-    store = task.result or flow.result
     location = getattr(state._result, "location", None)
-    kind = type(store or state._result).__name__
     if location is None:
         if state.context.get("result_kept", True):
             state.result = None
@@ -139,12 +179,8 @@ def _read_one(flow: Flow, task: Task, name: str, state: State | None) -> str | N
             f"the result of task {name!r} was kept nowhere, and its process is gone. Give the task a result "
             "(result=...), so that it can be read again, or restart the run from that task."
         )
-    holder = state._result
-    if store is not None:
-        # The store knows how to get in; the document knows what is to be there.
-        copy = store.copy()
-        copy._sha256, copy._size, copy.location = holder.sha256, holder.size, location
-        store = copy
+    store = _reader(flow, task, state._result)
+    kind = type(store).__name__
     try:
         state.load_result(store)
     except Exception as error:

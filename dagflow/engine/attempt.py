@@ -133,6 +133,7 @@ def _take_up(run: TaskRun, known: State) -> None:
         run.run_count = known.run_count + 1
         if known.loop is not None:
             run.loop_count, run.loop_result = known.loop
+            run.loop_kept = known.loop_kept
     else:
         run.run_count = (known._context or {}).get("task_run_count") or 1
     run.resumed = isinstance(known, Resume | Paused)
@@ -141,7 +142,7 @@ def _take_up(run: TaskRun, known: State) -> None:
 
 def _next_round(run: TaskRun, looped: Looped) -> None:
     """Prepare another round of a loop, which has a retry budget of its own."""
-    run.loop_count, run.loop_result = looped.loop_count + 1, looped.result
+    run.loop_count, run.loop_result, run.loop_kept = looped.loop_count + 1, looped.result, looped._holder
     run.run_count = 1
     for key in ("task_loop_count", "task_loop_result", "task_run_count"):
         run.values.pop(key, None)
@@ -315,12 +316,16 @@ def _after(run: TaskRun, state: State) -> State:
         if task.retry_condition_fn is None or _asks_again(run, state):
             luck = random.random() if task.retry_jitter_factor else 0.0
             retry = retry_state(task, state, run.run_count, scope.now(), luck)
-        if isinstance(retry, Retrying) and run.loop_count is not None:
-            retry.loop = (run.loop_count, run.loop_result)
+        _note_round(run, retry)
         return announce(run, state, retry)
-    if isinstance(state, Retrying) and run.loop_count is not None:
-        state.loop = (run.loop_count, run.loop_result)
+    _note_round(run, state)
     return state
+
+
+def _note_round(run: TaskRun, state: State) -> None:
+    """Let the next attempt begin in the round in which this one failed."""
+    if isinstance(state, Retrying) and run.loop_count is not None:
+        state.loop, state.loop_kept = (run.loop_count, run.loop_result), run.loop_kept
 
 
 def _asks_again(run: TaskRun, state: State) -> bool:

@@ -219,6 +219,8 @@ class TaskRun(Layer):
     run_count = 1
     loop_count: int | None = None
     loop_result: Any = None
+    loop_kept: Any = None
+    """Where the value of the last round was written."""
     started = 0.0
 
     def __init__(

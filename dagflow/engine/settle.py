@@ -53,7 +53,7 @@ def retry_state(task: Task, state: State, run_count: int, now: float, luck: floa
     retry._holder = state._holder
     retry._start = now + retry_delay_seconds(task, run_count) * (1 + luck * (task.retry_jitter_factor or 0.0))
     retry.run_count = run_count
-    retry.loop = None
+    retry.loop = retry.loop_kept = None
     return retry  # type: ignore[no-any-return]
 
 

@@ -142,7 +142,7 @@ class Retrying(Scheduled):
         run_count: how many attempts were made.
     """
 
-    __slots__ = ("loop", "run_count")
+    __slots__ = ("loop", "loop_kept", "run_count")
     color = "#f66a0a"
     _retrying = True
     _compared = ("cached_inputs", "start_time", "run_count")
@@ -159,6 +159,7 @@ class Retrying(Scheduled):
         super().__init__(message, result, start_time, context, cached_inputs)
         self.run_count: int = run_count if run_count is not None else (_run_context.get("task_run_count") or 1)
         self.loop: tuple[int, Any] | None = None
+        self.loop_kept: Result | None = None
 
 
 class _MetaState(State):

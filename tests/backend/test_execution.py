@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -17,6 +19,9 @@ from dagflow.client.client import Client
 from dagflow.core.flow import Flow
 from dagflow.core.parameter import Parameter
 from dagflow.engine import signals
+from dagflow.engine.clock import Clock
+from dagflow.engine.result import Result
+from dagflow.engine.results import LocalResult
 from dagflow.engine.state import State
 from dagflow.exceptions import FlowStorageError, StaleTokenError
 from dagflow.storage import Local
@@ -451,3 +456,116 @@ def test_a_round_of_a_loop_is_recorded(server: InProcessServer, registered: Call
     assert history(client, run_id, "rounds-1") == ["Running", "Looped", "Running", "Looped", "Running", "Success"]
     (row,) = client.get(f"flow_runs/{run_id}/task_runs", {"task_slug": "rounds-1"})["items"]
     assert row["run_count"] == 1
+
+
+def looping_flow(place: Path | None) -> Flow:
+    @task(
+        max_retries=1,
+        retry_delay=datetime.timedelta(hours=1),
+        result=None if place is None else LocalResult(dir=str(place)),
+    )
+    def climb() -> int:
+        height = context.get("task_loop_result", 0)
+        count(f"round {context.get('task_loop_count', 1)}")
+        if height == 2:
+            slip()
+        if height < 3:
+            raise signals.LOOP(result=height + 1)
+        return int(height)
+
+    with Flow("climber") as flow:
+        climb()
+    flow.result = Result()
+    return flow
+
+
+def slip() -> None:
+    if SWITCH["fails"] == "process":
+        run_id, end = context.flow_run_id, time.monotonic() + 10.0
+        while history(here(), run_id, "climb-1").count("Looped") < 2:
+            assert time.monotonic() < end
+        raise Lost
+    if fails():
+        raise ValueError("slipped")
+
+
+class Lost(BaseException):
+    """Stands for what ends a process without a word."""
+
+
+def climb_again(server: InProcessServer, run_id: str) -> State:
+    """Execute a run an hour later, as the process of another agent does."""
+    client = server.client()
+    SWITCH["fails"] = False
+    server.clock.time += 3700
+    agent = client.register_agent("local")
+    (taken,) = client.post(f"agents/{agent}/claim", {})["runs"]
+    with later(4000.0):
+        return execute_flow_run(run_id, client, token=taken["run_token"])
+
+
+@contextlib.contextmanager
+def later(seconds: float) -> Any:
+    """Let the engine's clock be ahead."""
+
+    class Ahead(Clock):
+        @staticmethod
+        def now() -> float:
+            return time.time() + seconds
+
+    before = BackendFlowRunner.clock
+    BackendFlowRunner.clock = Ahead()
+    try:
+        yield
+    finally:
+        BackendFlowRunner.clock = before
+
+
+def test_a_loop_that_waits_for_another_attempt_goes_on_in_its_round_in_another_process(
+    server: InProcessServer, registered: Callable[..., str], tmp_path: Path
+) -> None:
+    SWITCH["fails"] = True
+    run_id = made(server.client(), registered(looping_flow(tmp_path / "rounds")))
+
+    execute_flow_run(run_id, server.client())
+    state = climb_again(server, run_id)
+
+    assert state.is_successful()
+    assert COUNTS == {"round 1": 1, "round 2": 1, "round 3": 2, "round 4": 1}
+
+
+def test_a_loop_whose_process_was_lost_goes_on_in_its_round(
+    server: InProcessServer, registered: Callable[..., str], tmp_path: Path
+) -> None:
+    client = server.client()
+    SWITCH["fails"] = "process"
+    run_id = made(client, registered(looping_flow(tmp_path / "rounds")))
+
+    with pytest.raises(Lost):
+        execute_flow_run(run_id, client)
+    client.post(f"flow_runs/{run_id}/release", {"token": 1, "reschedule": True})
+    state = climb_again(server, run_id)
+
+    assert state.is_successful()
+    assert COUNTS == {"round 1": 1, "round 2": 1, "round 3": 2, "round 4": 1}
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_loop_whose_value_is_gone_starts_over_and_says_why(
+    server: InProcessServer, registered: Callable[..., str], tmp_path: Path, kept: bool
+) -> None:
+    client = server.client()
+    SWITCH["fails"] = True
+    run_id = made(client, registered(looping_flow(tmp_path / "rounds" if kept else None)))
+
+    execute_flow_run(run_id, client)
+    shutil.rmtree(tmp_path / "rounds", ignore_errors=True)
+    state = climb_again(server, run_id)
+
+    assert state.is_successful()
+    assert COUNTS == {"round 1": 2, "round 2": 2, "round 3": 2, "round 4": 1}
+    warnings = [
+        one["message"] for one in client.get(f"flow_runs/{run_id}/logs")["items"] if "starts over" in one["message"]
+    ]
+    (warning,) = warnings
+    assert ("cannot be read" if kept else "kept nowhere") in warning

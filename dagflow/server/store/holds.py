@@ -15,7 +15,7 @@ from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
 from dagflow.server.errors import Conflict, NotFound
 from dagflow.server.orchestration.kinds import FINISHED, HELD
-from dagflow.server.orchestration.rules import FlowRunNow
+from dagflow.server.orchestration.rules import FlowRunNow, TaskRunNow
 from dagflow.server.store import groups, logs, records
 from dagflow.server.store.states import Batch, make_task_runs, state_document, wanted_state
 from dagflow.server.text import loaded
@@ -258,7 +258,14 @@ def _reopen_running(tx: Tx, batch: Batch, run: FlowRunNow, reason: str, *, use_r
             document = state_document("Retrying", f"{reason} One retry is used.", start_time=start, run_count=count)
         else:
             document = state_document("Pending", f"{reason} It will run again.")
+        document["context"] = _loop_of(batch.task_runs[row.id])
         batch.set_task_run(wanted_state(row.id, document, reason=reason))
+
+
+def _loop_of(run: TaskRunNow) -> dict[str, Any]:
+    """Return the part of a task run's context that says in which round of its loop it is."""
+    loop = (loaded(run.serialized_state, {}).get("context") or {}).get("task_loop")
+    return {} if loop is None else {"task_loop": loop}
 
 
 def _fail_running(tx: Tx, batch: Batch, run: FlowRunNow, reason: str) -> None:
