@@ -138,12 +138,8 @@ def _read_loop(flow: Flow, task: Task, state: Retrying) -> None:
 def _reader(flow: Flow, task: Task, holder: Result) -> Result:
     """Return what reads the value that *holder* tells of."""
     store = task.result or flow.result
-    if store is None:
-        return holder
     # The store knows how to get in; the document knows what is to be there.
-    copy = store.copy()
-    copy._sha256, copy._size, copy.location = holder.sha256, holder.size, holder.location
-    return copy
+    return holder if store is None else store.expecting(holder)
 
 
 def _terminal(flow: Flow) -> set[Task]:

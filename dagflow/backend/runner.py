@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from dagflow.backend.cached import EarlierRuns, KnownKeys
 from dagflow.backend.heart import Heart, signs_of_life
 from dagflow.backend.reporting import BackendReporter, RunStopped, Stopping
 from dagflow.backend.resumption import read_values, recorded_states, runs_again
@@ -156,6 +157,10 @@ class BackendFlowRunner(FlowRunner):
         assert self.begun is not None
         scope.task_ids = {row["slug"]: row["id"] for row in self.begun["tasks"]}
         scope.checkpointing = True
+        assert self.client is not None
+        now = datetime.datetime.fromisoformat(self.begun["server_time"])
+        scope.earlier = EarlierRuns(self.client, self.flow, scope.task_ids, now)
+        scope.known_keys = KnownKeys(self.client)
         return scope
 
     def _try_again(

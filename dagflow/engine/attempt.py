@@ -222,7 +222,14 @@ def _from_cache(run: TaskRun, state: State) -> State:
             if task.cache_validator(candidate, dict(run.inputs), dict(run.scope.parameters)):
                 # One kept for later runs belongs to none of them, so this run takes a copy.
                 found = candidate if candidate is state else copy.copy(candidate)
-                return found.load_result(_store(run))
+                try:
+                    return found.load_result(_store(run))
+                except Exception as error:
+                    if candidate is state:
+                        raise
+                    run.scope.logger.warning(
+                        "Task '%s': A cached result is passed over, because it cannot be read: %r", run.full_name, error
+                    )
     return Pending("Cache was invalid; ready to run.") if mine else state
 
 

@@ -224,7 +224,8 @@ class State(Aliases):
         holder = self._result
         location = getattr(holder, "location", None)
         if location is not None and holder.value is None:
-            self._holder = (result or holder).read(location)
+            reader = holder if result is None else result.expecting(holder)
+            self._holder = reader.read(location)
         return self
 
     def load_cached_results(self, results: Mapping[str, Result] | None = None) -> State:

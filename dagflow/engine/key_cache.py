@@ -1,5 +1,6 @@
 """
-Results by cache key: in the memory of this process, and in a file under the home, so that they outlive it.
+Results by cache key: in the memory of this process, and in a file under the home, so that they outlive it. Under a
+server also in its table of runs, which knows the places of those that were written somewhere, for all machines.
 
 The file is one SQLite database, ``<home_dir>/cache.db``, that several processes may use at once. A value is kept there
 unless the task writes its results somewhere; then only the place is. What cannot be written stays in memory, and what
@@ -15,7 +16,7 @@ import os
 import pickle
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +24,11 @@ from dagflow.configuration import config
 from dagflow.utilities.logging import get_logger
 
 if TYPE_CHECKING:
+    from dagflow.core.task import Task
     from dagflow.engine.run_context import TaskRun
     from dagflow.engine.state import Cached, State
 
-__all__ = ["cache_file", "cached_by_key", "clear", "keep_by_key", "key_of"]
+__all__ = ["cache_file", "cached_by_key", "clear", "keep_by_key", "key_of", "warn_unless_kept"]
 
 _TABLE = """CREATE TABLE IF NOT EXISTS cached (
     key TEXT PRIMARY KEY, task TEXT NOT NULL, created REAL NOT NULL, expires REAL, value BLOB NOT NULL
@@ -61,21 +63,35 @@ def cached_by_key(run: TaskRun, store: Any) -> Cached | None:
     if key is None or run.task.refresh_cache:
         return None
     now = run.scope.now()
-    found = _in_memory(run, key, now) or _in_file(key, now)
-    if found is None:
-        return None
-    value, expires = found
-    state = Cached(f"Found under the cache key {key[:20]!r}.")
-    state._expiration = expires
-    state.result = value
-    if getattr(value, "location", None) is not None:
-        try:
-            state.load_result(store)
-        except Exception as error:
-            get_logger("cache").info("What lies under the cache key %s cannot be read: %r", key, error)
-            return None
-    state.map_index = run.map_index
-    return state
+    for look in (_in_memory, _in_file, _on_server):
+        for value, expires in look(run, key, now):
+            state = Cached(f"Found under the cache key {key[:20]!r}.")
+            state._expiration = expires
+            state.result = value
+            if _is_readable(state, store, key):
+                state.map_index = run.map_index
+                _mark(run, state, key, expires)
+                return state
+    return None
+
+
+def _is_readable(state: Cached, store: Any, key: str) -> bool:
+    try:
+        state.load_result(store)
+    except Exception as error:
+        get_logger("cache").info("What lies under the cache key %s cannot be read: %r", key, error)
+        return False
+    return True
+
+
+def _mark(run: TaskRun, state: State, key: str, expires: float | None) -> None:
+    """Let the server know under which key the value may be used again, and until when."""
+    if run.scope.known_keys is None:
+        return
+    if getattr(state._holder, "location", None) is not None or state.result is None:
+        state.context.update({"cache_key": key} if expires is None else {"cache_key": key, "cache_expires": expires})
+    else:
+        warn_unless_kept(run.task, run.scope.flow_result)
 
 
 def keep_by_key(run: TaskRun, state: State) -> None:
@@ -93,6 +109,7 @@ def keep_by_key(run: TaskRun, state: State) -> None:
         value.value = None
     caches = run.scope.caches
     caches[_slot(key)] = [(value, expires)]
+    _mark(run, state, key, expires)
     from dagflow.engine.cache_policies import task_name_of
     from dagflow.utilities.pickling import dumps
 
@@ -113,25 +130,51 @@ def _slot(key: str) -> str:
     return f"cache key {key}"
 
 
-def _in_memory(run: TaskRun, key: str, now: float) -> tuple[Any, float | None] | None:
+def warn_unless_kept(task: Task, flow_result: Any) -> None:
+    """Say, once for each task, that a cache does not help other processes when values are kept nowhere."""
+    from dagflow.engine.result import Result
+
+    store = task.result if task.result is not None else flow_result
+    is_kept = store is not None and type(store) is not Result and task.checkpoint is not False
+    if is_kept or task.name in _warned:
+        return
+    _warned.add(task.name)
+    get_logger("cache").warning(
+        "Task %r caches its result, but the result is kept nowhere, so no other process finds it. Give the task or its "
+        "flow a result (result=...).",
+        task.name,
+    )
+
+
+_warned: set[str] = set()
+
+
+def _in_memory(run: TaskRun, key: str, now: float) -> Iterable[tuple[Any, float | None]]:
     for value, expires in run.scope.caches.get(_slot(key), ()):
         if expires is None or expires > now:
-            return value, expires
-    return None
+            yield value, expires
 
 
-def _in_file(key: str, now: float) -> tuple[Any, float | None] | None:
+def _on_server(run: TaskRun, key: str, now: float) -> Iterable[tuple[Any, float | None]]:
+    if run.scope.known_keys is None:
+        return
+    for state in run.scope.known_keys.find(key):
+        expires = state.context.get("cache_expires")
+        if expires is None or expires > now:
+            yield state._result, expires
+
+
+def _in_file(run: TaskRun, key: str, now: float) -> Iterable[tuple[Any, float | None]]:
     with _database() as database:
         row = None if database is None else database.execute(
             "SELECT value, expires FROM cached WHERE key = ? AND (expires IS NULL OR expires > ?)", (key, now)
         ).fetchone()
     if row is None:
-        return None
+        return
     try:
-        return pickle.loads(row[0]), row[1]
+        yield pickle.loads(row[0]), row[1]
     except Exception as error:  # made by another version of something
         get_logger("cache").info("What lies under the cache key %s cannot be read: %r", key, error)
-        return None
 
 
 # --- the file ------------------------------------------------------------------------------------------------

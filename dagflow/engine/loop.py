@@ -321,7 +321,7 @@ class Loop:
         found = self._candidates.get(index)
         if found is None:
             found = self._candidates[index] = {}
-            for one in self.scope.caches.get(task.cache_key or task.name, ()):
+            for one in self.scope.candidates(task):
                 found.setdefault(getattr(one, "map_index", None), []).append(one)
         return found
 

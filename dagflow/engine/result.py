@@ -101,6 +101,12 @@ class Result:
         new.__dict__.update(self.__dict__)
         return new
 
+    def expecting(self, other: Result) -> Self:
+        """Return a copy for reading what *other* tells of: at its location, and with its checksum where it has one."""
+        new = self.copy()
+        new._sha256, new._size, new.location = other.sha256, other.size, other.location
+        return new
+
     def from_value(self, value: Any) -> Self:
         """
         Return a copy that holds *value* and has no location yet.

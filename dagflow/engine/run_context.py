@@ -107,6 +107,16 @@ class RunScope:
         """The id of the flow run."""
         return str(self._value("flow_run_id"))
 
+    # Both are set where a server knows of earlier runs.
+    earlier: Callable[[Task], Sequence[Any]] | None = None
+    known_keys: Any = None
+
+    def candidates(self, task: Task) -> Sequence[Any]:
+        """Return the cached states of earlier runs that may serve runs of *task*."""
+        if self.earlier is not None:
+            return self.earlier(task)
+        return self.caches.get(task.cache_key or task.name, ())
+
     @property
     def caches(self) -> dict[str, list[Any]]:
         """Cached states of earlier runs, by cache key."""
@@ -126,6 +136,7 @@ class RunScope:
         fields["layer"] = {key: value for key, value in visible(self.layer).items() if key not in skipped}
         fields.pop("logger")
         fields.pop("reporter", None)
+        fields.pop("earlier", None)
         fields["clock"] = Clock()
         fields["now"] = Clock.now
         return fields

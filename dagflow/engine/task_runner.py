@@ -90,7 +90,7 @@ class TaskRunner:
             pop_layer(token)
         if verdict is not None:
             return self._verdict(run, verdict)
-        run.candidates = scope.caches.get(self.task.cache_key or self.task.name, ())
+        run.candidates = scope.candidates(self.task)
         return attempt(run, upstream if looks_up(self.task, known) else None)
 
     def _verdict(self, run: TaskRun, verdict: State) -> State:

@@ -518,6 +518,21 @@ def test_without_a_key_the_same_task_of_all_versions_counts(api: Api) -> None:
     assert cached(api, task_id=nobody()) == []
 
 
+def test_of_a_map_the_newest_of_each_child_can_be_asked_for(api: Api) -> None:
+    runs = [api.running(api.register()["id"]) for _ in range(3)]
+    for run in runs:
+        api.later(10)
+        for index in (0, 1):
+            api.ran(run, "extract", "Cached", index)
+    task_id = api.task_id(runs[-1], "extract")
+
+    found = api.items("/task_runs/cached", task_id=task_id, limit=2, per_child=True)
+
+    assert sorted((one["map_index"], runs.index(one["flow_run_id"])) for one in found) == [
+        (0, 1), (0, 2), (1, 1), (1, 2)
+    ]  # fmt: skip
+
+
 def test_what_is_no_longer_cached_is_not_found(api: Api) -> None:
     run = api.running(api.register(flow_document(tasks=[task_document("a", cache_key="k")]))["id"])
     api.ran(run, "a", "Cached")

@@ -355,12 +355,15 @@ async def cached(
     cache_key: str | None = None,
     created_after: str | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 100,
+    per_child: bool = False,
 ) -> Answer:
-    """Return task runs whose value may be used again, newest first."""
+    """Return task runs whose value may be used again, newest first; as many for each child of a map if asked for."""
     if task_id is None and cache_key is None:
         raise BadRequest("Say task_id, or cache_key.")
     after = moment(created_after, "created_after")
-    items = await here.read(lambda connection: task_runs.cached_states(connection, task_id, cache_key, after, limit))
+    items = await here.read(
+        lambda connection: task_runs.cached_states(connection, task_id, cache_key, after, limit, per_child=per_child)
+    )
     return Answer({"items": items, "cursor": None})
 
 

@@ -17,6 +17,9 @@ from dagflow.utilities.identities import task_run_id
 
 __all__ = ["cached_states", "get_or_create", "get_task_run", "list_task_runs", "mapped_summary"]
 
+MOST_CACHED = 10_000
+"""Task runs that one answer about cached values holds."""
+
 _RUN, _TASK, _FLOW_RUN = tables.task_run, tables.task, tables.flow_run
 _SELECT: Select[Any] = select(*_RUN.c, _TASK.c.slug.label("task_slug"), _TASK.c.name.label("task_name")).join(
     _TASK, _TASK.c.id == _RUN.c.task_id
@@ -115,12 +118,19 @@ def mapped_summary(connection: Connection, id: str) -> dict[str, Any]:
 
 
 def cached_states(
-    connection: Connection, task_id: str | None, cache_key: str | None, created_after: str | None, limit: int
+    connection: Connection,
+    task_id: str | None,
+    cache_key: str | None,
+    created_after: str | None,
+    limit: int,
+    *,
+    per_child: bool = False,
 ) -> list[dict[str, Any]]:
     """
     Return task runs whose value may be used again, newest first.
 
-    With a key, of all tasks with that key; without, of the same task in all versions of its flow.
+    With a key, of all tasks with that key; without, of the same task in all versions of its flow. *limit* counts for
+    all of them together, or for each child of a map apart.
     """
     conditions: list[Any] = []
     if cache_key is not None:
@@ -138,5 +148,11 @@ def cached_states(
         conditions += [_RUN.c.task_id.in_(alike), _RUN.c.state == "Cached"]
     if created_after is not None:
         conditions.append(_RUN.c.state_timestamp >= created_after)
-    statement = _SELECT.where(*conditions).order_by(_RUN.c.state_timestamp.desc())
+    newest = _RUN.c.state_timestamp.desc()
+    if per_child:
+        place = func.row_number().over(partition_by=_RUN.c.map_index, order_by=newest).label("place")
+        ranked = select(_RUN.c.id, place).where(*conditions).subquery()
+        conditions = [_RUN.c.id.in_(select(ranked.c.id).where(ranked.c.place <= limit))]
+        limit = MOST_CACHED
+    statement = _SELECT.where(*conditions).order_by(newest)
     return [_record(row) for row in connection.execute(statement.limit(limit))]
