@@ -7,8 +7,9 @@ together more than :data:`MOST_AT_RISK` seconds, the next body starts only after
 killed repeats little, and 10,000 quick tasks need few requests.
 
 Every report carries the token of this process's hold on the run, and an identity made here. A report that got lost on
-its way, or whose answer did, is sent again and counts once. When the server says that the run is in other hands, this
-process stops.
+its way, or whose answer did, is sent again and counts once. What the server will not take, because of its size for
+instance, is sent without what it carries, so that no run is left looking as if it ran. When the server says that the
+run is in other hands, this process stops.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dagflow.engine.state import Cached, Mapped, Retrying, Scheduled, State, Success
-from dagflow.exceptions import AuthorizationError, ClientError
+from dagflow.exceptions import AuthorizationError, ClientError, InvalidRequestError
+from dagflow.serialization.common import sendable
 from dagflow.serialization.result import serialize_result
 from dagflow.utilities.identities import new_id, task_run_id
 from dagflow.utilities.logging import get_logger
@@ -42,6 +44,9 @@ MOST_AT_ONCE = 500
 
 MOST_WAITING = 20_000
 """States that may wait to be sent before the run itself waits."""
+
+LONGEST_MESSAGE = 100_000
+"""Characters of a state's message that are recorded."""
 
 LONGEST_WAIT_FOR_RECORD = 2.0
 """Seconds that a body waits for what was done before it to be recorded, when the server does not answer."""
@@ -327,6 +332,8 @@ class BackendReporter:
             except AuthorizationError as error:
                 self.stop_run("outage", f"The server does not accept the key of this run any more: {error}")
                 return None
+            except InvalidRequestError as error:
+                return self._sent_apart(items, error)
             except ClientError as error:
                 if not self._is_worth_waiting(error):
                     return None
@@ -337,6 +344,18 @@ class BackendReporter:
                 get_logger("BackendReporter").info("The server answers again.")
                 self._failing_since = None
             return answer
+
+    def _sent_apart(self, items: list[dict[str, Any]], error: InvalidRequestError) -> Any:
+        """Send what was refused as a whole in parts, so that one state does not take others with it."""
+        if len(items) == 1:
+            kind = "task_runs" if "task_id" in items[0] else "flow_runs"
+            refusal = {"status": "ERROR", "code": error.code or "INVALID", "message": str(error)}
+            return {"flow_runs": [], "task_runs": [], kind: [refusal]}
+        middle = len(items) // 2
+        parts = [self._send(items[:middle]), self._send(items[middle:])]
+        if None in parts:
+            return None
+        return {kind: [*parts[0][kind], *parts[1][kind]] for kind in ("flow_runs", "task_runs")}
 
     def _is_worth_waiting(self, error: ClientError) -> bool:
         now = time.monotonic()
@@ -354,7 +373,7 @@ class BackendReporter:
 
     def _look_at(self, answer: dict[str, Any], items: list[dict[str, Any]]) -> None:
         """Deal with states that were not taken."""
-        for one in (*answer["flow_runs"], *answer["task_runs"]):
+        for one, item in zip((*answer["flow_runs"], *answer["task_runs"]), items, strict=True):
             if one["status"] != "ERROR":
                 continue
             state = (one.get("detail") or {}).get("flow_run_state") or one.get("state")
@@ -364,6 +383,12 @@ class BackendReporter:
                 self.stop_run("cancelled", "The flow run was cancelled.")
             elif one["code"] == "REFUSED" and (one.get("detail") or {}).get("flow_run_state") in _FINISHED:
                 self.stop_run("lost", f"The flow run has finished as {state} elsewhere, so this process stops.")
+            elif one["code"] in _UNFIT and (bare := _bare(item["state"])) != item["state"]:
+                get_logger("BackendReporter").warning(
+                    "A %s state is recorded without its result and context: %s", bare["type"], one["message"]
+                )
+                with self._changed:
+                    self._items.appendleft(({**item, "state": bare, "id": new_id()}, 0.0))
             else:
                 get_logger("BackendReporter").warning("A state was not recorded: %s", one["message"])
 
@@ -376,12 +401,32 @@ class BackendReporter:
 
 _FINISHED = frozenset({"Success", "Cached", "Failed", "TimedOut", "TriggerFailed", "Skipped", "Mapped", "Cancelled",
                        "Looped", "ValidationFailed", "Finished"})  # fmt: skip
+_UNFIT = frozenset({"INVALID", "TOO_LARGE", "BAD_REQUEST"})
+"""What the server says of a document that it will not take."""
 _NO_RESULT = {"type": "NoResultType"}
 _RUNNING = {"type": "Running", "message": "Starting task run.", "context": {}, "_result": _NO_RESULT}
 
 
 def _running_document(task: Task) -> dict[str, Any]:
     return {**_RUNNING, "context": {"tags": sorted(task.tags)}} if task.tags else _RUNNING
+
+
+def _bare(document: dict[str, Any]) -> dict[str, Any]:
+    """Return *document* without what may be large; another process cannot go on from its value."""
+    bare = {**document, "message": _cut(document.get("message"), 1_000), "_result": _NO_RESULT, "context": {}}
+    for name in ("cached_inputs", "cached_parameters", "hashed_inputs"):
+        if document.get(name):
+            bare[name] = {}
+    if document["type"] in ("Success", "Cached"):
+        bare["context"] = {"result_kept": False}
+    return bare
+
+
+def _cut(message: str | None, most: int = LONGEST_MESSAGE) -> str | None:
+    if message is None or (len(message) <= most and message.isascii()):
+        return message
+    text = sendable(message)
+    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters, cut here)"
 
 
 def document_of(state: State) -> dict[str, Any]:
@@ -395,6 +440,7 @@ def document_of(state: State) -> dict[str, Any]:
         }
     else:
         document = state.serialize()
+    document["message"] = _cut(document["message"])
     if not _is_kept(state):
         document["context"] = {**(document.get("context") or {}), "result_kept": False}
     if isinstance(state, Retrying) and state.loop is not None:

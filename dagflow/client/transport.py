@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dagflow.configuration import config
-from dagflow.exceptions import ClientError, ServerUnreachableError
+from dagflow.exceptions import InvalidRequestError, ServerUnreachableError
 from dagflow.utilities.logging import get_logger
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ def _packed(body: Any) -> tuple[bytes | None, dict[str, str]]:
     try:
         content = json.dumps(body, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise ClientError(
+        raise InvalidRequestError(
             f"The request cannot be written as JSON: {error}. Parameters, context and values that are sent must be "
             "JSON: text, finite numbers, booleans, None, lists and objects."
         ) from error
