@@ -98,6 +98,7 @@ FRONT_DOORS = {
     ("dagflow.core.front_doors", "dagflow.utilities.storage"): "Flow.save, Flow.load",
     ("dagflow.core.options", "dagflow.utilities.notifications"): "on_failure=",
     ("dagflow.core.task", "dagflow.serialization.task"): "Task.serialize",
+    ("dagflow.core.traced", "dagflow.tasks.prefect.flow_run"): "@flow(nested='run')",
     ("dagflow.core.visualize", "dagflow.engine.gantt"): "a state in a notebook",
     ("dagflow.engine.base_state", "dagflow.core.visualize"): "a state in a notebook",
     ("dagflow.engine.base_state", "dagflow.engine.gantt"): "State.gantt",

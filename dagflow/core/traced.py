@@ -351,7 +351,7 @@ _COPIED = ("executor", "result", "state_handlers", "terminal_state_handler")
 
 
 class _RunFlow(Task):
-    """Runs a whole flow as one task, in the process of the task."""
+    """Runs a whole flow as one task: under a server as a run of its own, elsewhere in the process of the task."""
 
     def __init__(self, child: TracedFlow, **kwargs: Any) -> None:
         self.child = child
@@ -359,6 +359,11 @@ class _RunFlow(Task):
 
     def run(self, values: dict[str, Any]) -> Any:
         """Return what a call of the flow returns."""
+        # A flow that is traced at each call cannot be registered, so the server has no runs of it.
+        if context.get("running_with_backend") and self.child.trace == "once":
+            from dagflow.tasks.prefect.flow_run import run_nested
+
+            return run_nested(self.child, values)
         return self.child(**values)
 
 
@@ -428,7 +433,8 @@ def flow(fn: Callable[..., Any] | None = None, **options: Any) -> Any:
         fn: the function.
         name: default is the function's name with ``-`` for ``_``.
         description: default is the first paragraph of the docstring.
-        nested: what a call inside another flow does: ``"inline"`` copies the tasks, ``"run"`` makes one task of it.
+        nested: what a call inside another flow does: ``"inline"`` copies the tasks, ``"run"`` makes one task of it, which
+            under a server waits for a run of its own; the flow must be registered in the same project for that.
         trace: ``"call"`` calls the function at each run with the actual values; such a flow has no graph before.
         on_failure: a hook ``hook(flow, flow_run, state)`` or a list of them, as the other events; a function of two
             arguments is called as ``on_failure(flow, state)``, as in ``Flow(on_failure=...)``.

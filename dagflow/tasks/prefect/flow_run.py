@@ -7,10 +7,13 @@ A child is made once: its idempotency key is the id of the task run that makes i
 from __future__ import annotations
 
 import datetime
+import itertools
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from dagflow.client.client import Client
+from dagflow.core.parameter import Parameter
+from dagflow.core.returned import exchanged
 from dagflow.engine.clock import Clock
 from dagflow.engine.signals import FAIL, SUCCESS, PrefectStateSignal, signal_from_state
 from dagflow.utilities.context import context
@@ -20,6 +23,8 @@ from dagflow.utilities.tasks import task
 if TYPE_CHECKING:
     from dagflow.backend.flow import FlowView
     from dagflow.backend.flow_run import FlowRunView
+    from dagflow.core.task import Task
+    from dagflow.core.traced import TracedFlow
     from dagflow.engine.state import State
     from dagflow.run_configs.base import RunConfig
 
@@ -164,6 +169,54 @@ def get_task_run_result(flow_run_id: str, task_slug: str, map_index: int = -1, p
         CLOCK.sleep(poll_time)
         view = view.get_latest()
     return view.get_task_run(task_slug=task_slug, map_index=map_index).get_result()
+
+
+def run_nested(flow: TracedFlow, values: dict[str, Any]) -> Any:
+    """
+    Run *flow*, as it is registered in the project of this run, and return what a call of it returns.
+
+    A process that takes the calling task up again finds the run that was made before; one that failed is not used
+    again.
+
+    Raises:
+        ValueError: when it is not registered there, or a value was not kept.
+        FAIL: when its run does not succeed.
+    """
+    from dagflow.backend.flow import FlowView
+
+    project = str(context.get("project_name") or "")
+    try:
+        registered = FlowView.from_flow_name(flow.name, project)
+    except ValueError as error:
+        raise ValueError(
+            f"Flow {flow.name!r} is called with nested='run', which makes a run of its own of it, but it is not "
+            f"registered in project {project!r}. Register it there, or use nested='inline'."
+        ) from error
+    view = followed(_child_of(registered, values), True, False, False)
+    if not view.state.is_successful():
+        raise FAIL(f"The run {view.name!r} of flow {flow.name!r} ended in {view.state!r}", result=view)
+
+    def value(task: Task) -> Any:
+        if isinstance(task, Parameter):
+            return view.parameters.get(task.name, task.default)
+        if task.is_constant:
+            return task.value  # type: ignore[attr-defined]
+        return view.get_task_run(flow.slugs[task]).get_result()
+
+    return exchanged(flow._returned, value)
+
+
+def _child_of(flow: FlowView, values: dict[str, Any]) -> str:
+    """Return the id of the run of *flow* that the running task made or makes, the first that has not failed."""
+    from dagflow.backend.flow_run import FlowRunView
+
+    for number in itertools.count(1):
+        key = f"{context.get('task_run_id')}:{number}"
+        run_id = start_child(flow, {"parameters": values, "idempotency_key": key})
+        state = FlowRunView.from_flow_run_id(run_id).state
+        if not state.is_finished() or state.is_successful():
+            break
+    return run_id
 
 
 def run_deployment(
