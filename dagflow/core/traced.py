@@ -433,8 +433,8 @@ def flow(fn: Callable[..., Any] | None = None, **options: Any) -> Any:
         fn: the function.
         name: default is the function's name with ``-`` for ``_``.
         description: default is the first paragraph of the docstring.
-        nested: what a call inside another flow does: ``"inline"`` copies the tasks, ``"run"`` makes one task of it, which
-            under a server waits for a run of its own; the flow must be registered in the same project for that.
+        nested: what a call inside another flow does: ``"inline"`` copies the tasks, ``"run"`` makes one task of it.
+            Under a server that waits for a run of its own, and the flow must be registered in the same project.
         trace: ``"call"`` calls the function at each run with the actual values; such a flow has no graph before.
         on_failure: a hook ``hook(flow, flow_run, state)`` or a list of them, as the other events; a function of two
             arguments is called as ``on_failure(flow, state)``, as in ``Flow(on_failure=...)``.

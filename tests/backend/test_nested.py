@@ -87,7 +87,7 @@ def children(harness: Harness, flow_id: str) -> list[dict[str, Any]]:
     return rows
 
 
-def test_the_child_is_a_run_of_its_own_with_its_parent_and_its_values_come_back(harness: Harness, executed: Any) -> None:
+def test_the_child_is_a_run_of_its_own_and_its_values_come_back(harness: Harness, executed: Any) -> None:
     child_id, parent_id = registered(harness, child), registered(harness, parent)
     run_id = harness.client.create_flow_run(flow_id=parent_id)
 
