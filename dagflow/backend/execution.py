@@ -61,7 +61,7 @@ def _execute(client: Client, begun: dict[str, Any]) -> State:
                 flow = load_flow(begun["flow"]["storage"], begun["flow"]["name"], client)
             runner = _runner(flow)
             runner.client, runner.begun = client, begun
-            with context(**run["context"], running_with_backend=True):
+            with context({**run["context"], "running_with_backend": True}):
                 final: State = runner.run(executor=flow.executor)
                 return final
     except ENDRUN as end:

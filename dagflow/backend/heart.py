@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from dagflow.configuration import config
-from dagflow.exceptions import ClientError, StaleTokenError
+from dagflow.exceptions import ClientError, ObjectNotFoundError, StaleTokenError
 from dagflow.utilities.logging import get_logger
 
 __all__ = ["Heart", "signs_of_life"]
@@ -94,9 +94,9 @@ class Heart:
     def _work(self) -> None:
         """Look whether the run is to be cancelled, and give signs of life if the thread has to."""
         look = float(config.cloud.check_cancellation_interval)
-        pause = min(look, self._interval) if self._mode == "thread" else look
         path = f"flow_runs/{self._flow_run_id}"
         while not self._end.is_set():
+            self._see_to_process()
             try:
                 # Not tried again at once: the next look comes soon, and hears sooner that the run is in other hands.
                 if self._mode == "thread":
@@ -108,10 +108,20 @@ class Heart:
                     self._stop("cancelled", "The flow run was cancelled.")
             except StaleTokenError as error:
                 self._stop("lost", str(error))
+            except ObjectNotFoundError:
+                self._stop("lost", "The flow run was deleted.")
             except ClientError as error:
                 # The server may be away for a while; the reporter decides for how long that is borne.
                 get_logger("Heart").debug("No heartbeat: %s", error)
-            self._end.wait(pause)
+            self._end.wait(min(look, self._interval) if self._mode == "thread" else look)
+
+    def _see_to_process(self) -> None:
+        """Give the signs of life here when the process for them is gone, as when memory ran out."""
+        if self._mode == "process" and self._process is not None and self._process.poll():
+            get_logger("Heart").warning(
+                "The process for heartbeats ended with code %s, so a thread gives them.", self._process.returncode
+            )
+            self._mode = "thread"
 
 
 def signs_of_life(client: Any, begun: dict[str, Any]) -> Heart:

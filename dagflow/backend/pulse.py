@@ -7,6 +7,7 @@ standard input; the end of that input ends the process.
 
 from __future__ import annotations
 
+import http.client
 import json
 import select
 import sys
@@ -29,8 +30,8 @@ def main() -> None:
         except urllib.error.HTTPError as error:
             if error.code == 409:
                 return
-        except OSError:
-            pass
+        except (OSError, http.client.HTTPException):
+            pass  # nobody there, or somebody in between who answers nonsense
         readable, _, _ = select.select([sys.stdin], [], [], interval)
         if readable and not sys.stdin.readline():
             return

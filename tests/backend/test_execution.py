@@ -569,3 +569,20 @@ def test_a_loop_whose_value_is_gone_starts_over_and_says_why(
     ]
     (warning,) = warnings
     assert ("cannot be read" if kept else "kept nowhere") in warning
+
+
+def test_the_context_of_a_run_cannot_say_that_there_is_no_server(
+    server: InProcessServer, registered: Callable[..., str]
+) -> None:
+    client = server.client()
+
+    @task
+    def look() -> None:
+        if not context.running_with_backend or context.mine != 1:
+            raise ValueError("it can")
+
+    with Flow("contextual") as flow:
+        look()
+    run_id = client.create_flow_run(flow_id=registered(flow), context={"running_with_backend": False, "mine": 1})
+
+    assert execute_flow_run(run_id, client).is_successful()
