@@ -16,11 +16,12 @@ from dagflow.serialization.result import deserialize_result
 from dagflow.utilities.logging import get_logger
 
 if TYPE_CHECKING:
+    from dagflow.core.edge import Edge
     from dagflow.core.flow import Flow
     from dagflow.core.task import Task
     from dagflow.engine.result import Result
 
-__all__ = ["read_values", "recorded_states", "runs_again"]
+__all__ = ["Problems", "read_values", "recorded_states", "runs_again"]
 
 
 def runs_again(task: Task) -> bool:
@@ -90,13 +91,19 @@ def _with_children(state: State, children: dict[int, State]) -> State:
 # --- values ----------------------------------------------------------------------------------------------------
 
 
-def read_values(flow: Flow, states: dict[Task, State]) -> dict[Task, str]:
-    """
-    Read the values that tasks which have yet to run need.
+Problems = dict[tuple["Task", int], str]
+"""Why runs of tasks cannot go on, by task and number of the child; -1 is the task as a whole."""
 
-    Who needs one that cannot be had fails: its state is put among *states*, and the reason is returned.
+
+def read_values(flow: Flow, states: dict[Task, State]) -> Problems:
     """
-    problems: dict[Task, str] = {}
+    Read the values that runs which have yet to come need.
+
+    Who needs one that cannot be had fails: its state is put among *states*, and the reason is returned. Of a map these
+    are the children that need it.
+    """
+    problems: Problems = {}
+    terminal = flow.reference_tasks()
     for task in flow.sorted_tasks():
         state = states.get(task)
         for one in state.map_states if isinstance(state, Mapped) else [state]:
@@ -105,21 +112,50 @@ def read_values(flow: Flow, states: dict[Task, State]) -> dict[Task, str]:
         # Of a map that is not done, those children count that are.
         if state is None or not (_is_done(state) or isinstance(state, Mapped)):
             continue
-        takers = [
-            edge.downstream_task
-            for edge in flow.edges_from(task)
-            if edge.key is not None and not _is_done(states.get(edge.downstream_task))
-        ]
-        if not takers and task not in _terminal(flow):
-            continue
-        problem = _read(flow, task, state)
-        if problem is not None:
-            for taker in takers:
-                problems.setdefault(taker, problem)
-    for task, problem in problems.items():
-        get_logger("FlowRunner").error("Task %r cannot run: %s", task.name, problem)
-        states[task] = Failed(problem)
+        takers = [edge for edge in flow.edges_from(task) if _takes(edge, states)]
+        if takers or task in terminal:
+            _read(flow, task, state, takers, states, problems)
+    for (task, index), problem in problems.items():
+        name = task.name if index < 0 else f"{task.name}[{index}]"
+        get_logger("FlowRunner").error("Task %r cannot run: %s", name, problem)
+        if index < 0:
+            states[task] = Failed(problem)
+        else:
+            _children_of(states[task])[index] = Failed(problem)
     return problems
+
+
+def _takes(edge: Edge, states: Mapping[Task, State]) -> bool:
+    return edge.key is not None and not _is_done(states.get(edge.downstream_task))
+
+
+def _read(
+    flow: Flow, task: Task, state: State, takers: list[Edge], states: Mapping[Task, State], problems: Problems
+) -> None:
+    """Read the value of a finished run, those of all children of a mapped one; note who cannot do without."""
+    is_mapped = isinstance(state, Mapped)
+    for index, one in enumerate(_children_of(state) if is_mapped else [state]):
+        problem = _read_one(flow, task, f"{task.name}[{index}]" if is_mapped else task.name, one)
+        if problem is None:
+            continue
+        for edge in takers:
+            child = _child_that_takes(edge, index if is_mapped else -1, states)
+            if child is not None:
+                problems.setdefault((edge.downstream_task, child), problem)
+
+
+def _child_that_takes(edge: Edge, index: int, states: Mapping[Task, State]) -> int | None:
+    """Return who takes the value of child *index*: a child, -1 for the whole task, or nobody who has yet to run."""
+    taker = states.get(edge.downstream_task)
+    if index < 0 or not edge.mapped or edge.flattened or not isinstance(taker, Mapped):
+        return -1
+    child = taker.map_states[index] if index < len(taker.map_states) else None
+    return None if _is_done(child) else index
+
+
+def _children_of(state: State) -> list[Any]:
+    assert isinstance(state, Mapped)
+    return state.map_states
 
 
 def _read_loop(flow: Flow, task: Task, state: Retrying) -> None:
@@ -142,25 +178,10 @@ def _reader(flow: Flow, task: Task, holder: Result) -> Result:
     return holder if store is None else store.expecting(holder)
 
 
-def _terminal(flow: Flow) -> set[Task]:
-    return set(flow.reference_tasks())
-
-
 def _is_done(state: State | None) -> bool:
     if isinstance(state, Mapped):
         return all(child is not None and child.is_finished() for child in state.map_states)
     return state is not None and state.is_finished()
-
-
-def _read(flow: Flow, task: Task, state: State) -> str | None:
-    """Read the value of a finished run, those of all children of a mapped one; return what is wrong, if anything."""
-    states = state.map_states if isinstance(state, Mapped) else [state]
-    for index, one in enumerate(states):
-        name = f"{task.name}[{index}]" if isinstance(state, Mapped) else task.name
-        problem = _read_one(flow, task, name, one)
-        if problem is not None:
-            return problem
-    return None
 
 
 def _read_one(flow: Flow, task: Task, name: str, state: State | None) -> str | None:

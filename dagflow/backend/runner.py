@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from dagflow.backend.cached import EarlierRuns, KnownKeys
 from dagflow.backend.heart import Heart, signs_of_life
 from dagflow.backend.reporting import BackendReporter, RunStopped, Stopping
-from dagflow.backend.resumption import read_values, recorded_states, runs_again
+from dagflow.backend.resumption import Problems, read_values, recorded_states, runs_again
 from dagflow.configuration import config
 from dagflow.engine.flow_runner import FlowRunner
 from dagflow.engine.signals import ENDRUN
@@ -188,7 +188,7 @@ class BackendFlowRunner(FlowRunner):
             done.pop((row["task_id"], row["map_index"]), None)
         return kept, done
 
-    def _record_problems(self, problems: Mapping[Task, str], begun: dict[str, Any]) -> None:
+    def _record_problems(self, problems: Problems, begun: dict[str, Any]) -> None:
         """Record why tasks fail that need a value which cannot be had."""
         if not problems:
             return
@@ -198,10 +198,11 @@ class BackendFlowRunner(FlowRunner):
             {
                 "flow_run_id": begun["flow_run"]["id"],
                 "task_id": ids[self.flow.slugs[task]],
+                "map_index": index,
                 "state": Failed(problem).serialize(),
                 "token": begun["run_token"],
             }
-            for task, problem in problems.items()
+            for (task, index), problem in problems.items()
         ]
         self.client.post("states", {"task_runs": items})
 

@@ -586,3 +586,37 @@ def test_the_context_of_a_run_cannot_say_that_there_is_no_server(
     run_id = client.create_flow_run(flow_id=registered(flow), context={"running_with_backend": False, "mine": 1})
 
     assert execute_flow_run(run_id, client).is_successful()
+
+
+def test_of_a_map_only_those_children_fail_that_need_a_value_which_is_gone(
+    server: InProcessServer, registered: Callable[..., str], tmp_path: Path
+) -> None:
+    client = server.client()
+    SWITCH["fails"] = True
+
+    @task
+    def read(x: int) -> int:
+        return x
+
+    @task
+    def use(x: int) -> int:
+        if x and fails():
+            raise ValueError("not today")
+        return x
+
+    with Flow("mapped") as flow:
+        use.map(read.map([0, 1, 2]))
+    flow.result = LocalResult(dir=str(tmp_path / "kept"))
+    run_id = made(client, registered(flow))
+    execute_flow_run(run_id, client)
+    for row in client.get(f"flow_runs/{run_id}/task_runs", {"task_slug": "read-1"})["items"]:
+        if row["map_index"] in (0, 1):
+            Path(row["serialized_state"]["_result"]["location"]).unlink()
+
+    SWITCH["fails"] = False
+    client.restart_flow_run(run_id)
+    state = execute_flow_run(run_id, client)
+
+    assert state.is_failed()
+    found = {index: one for (slug, index), one in states_of(client, run_id).items() if slug == "use-1"}
+    assert found == {-1: "Mapped", 0: "Success", 1: "Failed", 2: "Success"}
