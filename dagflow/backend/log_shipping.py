@@ -49,6 +49,7 @@ class LogShipper(logging.Handler):
         self._dropped = 0
         self._refused = 0
         self._number = 0
+        self._second = (-1, "")
         self._wake = threading.Condition()
         self._closed = False
         self._warned = False
@@ -97,12 +98,19 @@ class LogShipper(logging.Handler):
         return {
             "flow_run_id": self._flow_run_id,
             "task_run_id": getattr(record, "task_run_id", None) or context.get("task_run_id"),
-            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-            + f".{int(record.created % 1 * 1e6):06d}Z",
+            "timestamp": self._stamp(record.created),
             "name": record.name,
             "level": record.levelname,
             "message": sendable(message),
         }
+
+    def _stamp(self, created: float) -> str:
+        """Return a moment as the server writes it; what all lines of one second have in common is made once."""
+        second, text = self._second
+        if second != int(created):
+            second, text = int(created), time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(created))
+            self._second = second, text
+        return f"{text}.{int((created - second) * 1e6):06d}Z"
 
     def flush(self) -> None:
         """Have what is there sent soon."""
