@@ -127,8 +127,9 @@ class BackendFlowRunner(FlowRunner):
             patience=float(config.cloud.outage_patience),
             stop=_interrupt_main(),
         )
-        keys = {**given, **_context_of(begun)}
         values = {**run["parameters"], **(parameters or {})}
+        self._give_name(run, values)
+        keys = {**given, **_context_of(begun)}
         heart = Heart(self.client, run["id"], token, reporter.stop_run, enabled=begun["heartbeat_enabled"])
         try:
             with heart:
@@ -151,6 +152,22 @@ class BackendFlowRunner(FlowRunner):
         if not final.is_finished():
             self._release(run["id"], token, reschedule=False)
         return final
+
+    def _give_name(self, run: dict[str, Any], values: Mapping[str, Any]) -> None:
+        """Give a run that starts for the first time the name that its flow says, if nobody gave it one."""
+        from dagflow.engine.session import run_name_of
+        from dagflow.server.orchestration.names import is_made_up
+
+        if self.flow.flow_run_name is None or run["start_time"] is not None or not is_made_up(run["name"]):
+            return
+        assert self.client is not None
+        name = run_name_of(self.flow, values)
+        try:
+            self.client.set_flow_run_name(run["id"], name)
+        except ClientError as error:
+            get_logger("CloudFlowRunner").warning("The run could not be named %r: %s", name, error)
+            return
+        run["name"] = name
 
     def _scope(self, *args: Any) -> Any:
         scope = super()._scope(*args)

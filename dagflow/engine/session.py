@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from dagflow.core.task import Task
     from dagflow.engine.plan import Plan
 
-__all__ = ["run_flow"]
+__all__ = ["run_flow", "run_name_of"]
 
 _OPTIONS = (
     "context",
@@ -79,7 +79,7 @@ def run_flow(
         keys = _keys(given, names, event)
         keys["parameters"] = {**defaults, **given["parameters"]}
         if flow.flow_run_name is not None and "flow_run_name" not in keys:
-            keys["flow_run_name"] = _run_name(flow, {**keys["parameters"], **checked})
+            keys["flow_run_name"] = run_name_of(flow, {**keys["parameters"], **checked})
         keys["caches"] = _caches()
         start = options.pop("state", None) or Scheduled(start_time=clock.now() if event is None else event.start_time)
         _wait_for(start, clock)
@@ -197,7 +197,7 @@ def _keys(given: Mapping[str, Any], names: Mapping[str, Any], event: Any) -> dic
     return keys
 
 
-def _run_name(flow: Flow, values: Mapping[str, Any]) -> str:
+def run_name_of(flow: Flow, values: Mapping[str, Any]) -> str:
     """
     Return the name of a run as the flow's template or function says.
 

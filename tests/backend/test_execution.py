@@ -620,3 +620,22 @@ def test_of_a_map_only_those_children_fail_that_need_a_value_which_is_gone(
     assert state.is_failed()
     found = {index: one for (slug, index), one in states_of(client, run_id).items() if slug == "use-1"}
     assert found == {-1: "Mapped", 0: "Success", 1: "Failed", 2: "Success"}
+
+
+def named_flow() -> Flow:
+    with Flow("monthly") as flow:
+        Parameter("month")()
+    flow.flow_run_name = "load {month}"
+    return flow
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "load May"), ("by hand", "by hand")])
+def test_a_run_that_nobody_named_gets_the_name_that_its_flow_says(
+    server: InProcessServer, registered: Callable[..., str], given: str | None, expected: str
+) -> None:
+    client = server.client()
+    run_id = client.create_flow_run(flow_id=registered(named_flow()), parameters={"month": "May"}, run_name=given)
+
+    execute_flow_run(run_id, client)
+
+    assert client.get(f"flow_runs/{run_id}")["name"] == expected

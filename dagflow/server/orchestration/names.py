@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-__all__ = ["run_name"]
+__all__ = ["is_made_up", "run_name"]
 
 _QUALITIES = """
 able agile amber ample apt azure bold brave breezy bright brisk calm candid clever coral cosmic crisp curious daring
@@ -33,3 +33,14 @@ def run_name() -> str:
     1
     """
     return f"{random.choice(_QUALITIES)}-{random.choice(_BEINGS)}"
+
+
+def is_made_up(name: str) -> bool:
+    """
+    Tell whether nobody has given a run its *name*.
+
+    >>> is_made_up(run_name()), is_made_up("May, once more")
+    (True, False)
+    """
+    quality, _, being = name.partition("-")
+    return quality in _QUALITIES and being in _BEINGS
