@@ -439,7 +439,7 @@ def document_of(state: State) -> dict[str, Any]:
             "_result": serialize_result(state._holder) if state._holder is not None else _NO_RESULT,
         }
     else:
-        document = state.serialize()
+        document = _in_known_words(state).serialize()
     document["message"] = _cut(document["message"])
     if not _is_kept(state):
         document["context"] = {**(document.get("context") or {}), "result_kept": False}
@@ -447,6 +447,20 @@ def document_of(state: State) -> dict[str, Any]:
         loop = loop_document(*state.loop, state.loop_kept)
         document["context"] = {**(document.get("context") or {}), "task_loop": loop}
     return document
+
+
+def _in_known_words(state: State) -> State:
+    """Return *state*, one of a kind of the user's own as the kind that it was made from."""
+    from dagflow.engine import state as states
+
+    kind: type[State] = next(one for one in type(state).__mro__ if getattr(states, one.__name__, None) is one)
+    if kind is type(state):
+        return state
+    known: State = object.__new__(kind)
+    for cls in kind.__mro__:
+        for slot in getattr(cls, "__slots__", ()):
+            object.__setattr__(known, slot, getattr(state, slot))
+    return known
 
 
 def loop_document(count: int, value: Any, holder: Result | None) -> dict[str, Any]:

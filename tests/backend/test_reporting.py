@@ -11,7 +11,7 @@ from dagflow import Flow, Task, task
 from dagflow.backend import FlowRunView
 from dagflow.engine import signals
 from dagflow.engine.results import PrefectResult
-from dagflow.engine.state import State
+from dagflow.engine.state import State, Success
 from dagflow.harness import Harness
 from dagflow.testing import flow_test_harness
 from dagflow.utilities.configuration import set_temporary_config
@@ -77,3 +77,17 @@ def test_a_context_that_cannot_be_sent_costs_the_context_and_nothing_else(
     assert document["type"] == "Success"
     rows = harness.client.get(f"flow_runs/{run.flow_run_id}/task_runs")["items"]
     assert {row["state"] for row in rows} == {"Success"}
+
+
+class Reviewed(Success):
+    """A kind of state of a user's own."""
+
+
+def test_a_state_of_a_users_own_is_recorded_as_what_it_was_made_from(harness: Harness) -> None:
+    def reviewed(task: Task, old: State, new: State) -> State:
+        return Reviewed("Looked at twice.", result=new.result) if new.is_successful() else new
+
+    run, document = run_of(harness, lambda: 1, state_handlers=[reviewed])
+
+    assert run.state.is_successful()
+    assert (document["type"], document["message"]) == ("Success", "Looked at twice.")
