@@ -22,9 +22,10 @@ from dagflow.engine import signals
 from dagflow.engine.clock import Clock
 from dagflow.engine.result import Result
 from dagflow.engine.results import LocalResult
-from dagflow.engine.state import State
+from dagflow.engine.state import State, Success
 from dagflow.exceptions import FlowStorageError, StaleTokenError
 from dagflow.storage import Local
+from dagflow.tasks.core.resource_manager import resource_manager
 from dagflow.testing import InProcessServer
 from dagflow.utilities.configuration import set_temporary_config
 from dagflow.utilities.context import context
@@ -639,3 +640,146 @@ def test_a_run_that_nobody_named_gets_the_name_that_its_flow_says(
     execute_flow_run(run_id, client)
 
     assert client.get(f"flow_runs/{run_id}")["name"] == expected
+
+
+def held(client: Client, flow: Flow, run_id: str) -> BackendFlowRunner:
+    """Return a runner that has taken hold of a run."""
+    runner = BackendFlowRunner(flow=flow)
+    runner.client = client
+    runner.begun = client.post(f"flow_runs/{run_id}/begin", {"token": None})
+    return runner
+
+
+def test_arguments_win_over_what_is_recorded_and_the_recorded_context_over_that_given(
+    server: InProcessServer, registered: Callable[..., str]
+) -> None:
+    client = server.client()
+    seen: list[Any] = []
+    with Flow("told") as flow:
+        x = Parameter("x")
+        look = task(lambda x: x, name="look")(x)
+    flow.storage = None
+    run_id = client.create_flow_run(flow_id=registered(flow), parameters={"x": 1}, context={"whose": "the server's"})
+
+    def handler(flow: Flow, old: State, new: State) -> State:
+        seen.append(context.whose)
+        return new
+
+    flow.state_handlers = [handler]
+    runner = held(client, flow, run_id)
+    state = runner.run(parameters={"x": 2}, context={"whose": "mine"}, return_tasks=[look])
+
+    assert state.result[look].result == 2
+    assert set(seen) == {"the server's"}
+
+
+def test_a_state_that_is_given_wins_over_the_recorded_one(
+    server: InProcessServer, registered: Callable[..., str]
+) -> None:
+    client = server.client()
+    flow = small_flow()
+    run_id = made(client, registered(flow))
+    given = Success("Done elsewhere.")
+
+    assert held(client, flow, run_id).run(state=given) is given
+    assert COUNTS == {}
+
+
+def test_handlers_are_called_before_a_state_is_recorded_and_their_failure_is_what_is(
+    server: InProcessServer, registered: Callable[..., str]
+) -> None:
+    client = server.client()
+
+    def of_task(task: Any, old: State, new: State) -> State:
+        raise ValueError("the task's handler")
+
+    def of_flow(flow: Any, old: State, new: State) -> State:
+        if new.is_finished():
+            raise ValueError("the flow's handler")
+        return new
+
+    with Flow("handled", state_handlers=[of_flow]) as flow:
+        task(lambda: 1, name="handled", state_handlers=[of_task])()
+    run_id = made(client, registered(flow))
+
+    execute_flow_run(run_id, client)
+
+    (row,) = client.get(f"flow_runs/{run_id}/task_runs")["items"]
+    run = client.get(f"flow_runs/{run_id}")
+    assert (row["state"], "the task's handler" in row["state_message"]) == ("Failed", True)
+    assert (run["state"], "the flow's handler" in run["state_message"]) == ("Failed", True)
+
+
+def test_resources_are_opened_and_closed_again_by_the_process_that_goes_on(
+    server: InProcessServer, registered: Callable[..., str]
+) -> None:
+    client = server.client()
+
+    @resource_manager
+    class Connection:
+        def setup(self) -> Any:
+            count("open")
+            return object()
+
+        def cleanup(self, connection: Any) -> None:
+            count("close")
+
+    @task
+    def read(connection: Any) -> int:
+        count("read")
+        return 1
+
+    @task
+    def write(connection: Any, number: int) -> None:
+        count("write")
+        if fails():
+            raise ValueError("not today")
+
+    with Flow("resources") as flow, Connection() as connection:
+        write(connection, read(connection))
+    run_id = made(client, registered(flow))
+
+    SWITCH["fails"] = True
+    execute_flow_run(run_id, client)
+    SWITCH["fails"] = False
+    client.restart_flow_run(run_id)
+    state = execute_flow_run(run_id, client)
+
+    assert state.is_successful()
+    assert COUNTS == {"open": 2, "read": 1, "write": 2, "close": 2}
+
+
+def test_nothing_comes_back_as_nothing(server: InProcessServer, registered: Callable[..., str]) -> None:
+    client = server.client()
+
+    @task
+    def nothing() -> None:
+        count("nothing")
+
+    @task
+    def take(value: Any) -> None:
+        if fails():
+            raise ValueError("not today")
+        count(f"took {value}")
+
+    with Flow("none") as flow:
+        take(nothing())
+    run_id = made(client, registered(flow))
+
+    SWITCH["fails"] = True
+    execute_flow_run(run_id, client)
+    SWITCH["fails"] = False
+    client.restart_flow_run(run_id)
+    execute_flow_run(run_id, client)
+
+    assert COUNTS == {"nothing": 1, "took None": 1}
+
+
+def test_no_lines_are_sent_when_they_are_not_wanted(server: InProcessServer, registered: Callable[..., str]) -> None:
+    client = server.client()
+    run_id = made(client, registered(small_flow()))
+
+    with set_temporary_config({"cloud.send_flow_run_logs": False}):
+        execute_flow_run(run_id, client)
+
+    assert client.get(f"flow_runs/{run_id}/logs")["items"] == []
