@@ -145,7 +145,8 @@ def cached_states(
             .join(tables.flow, tables.flow.c.id == _TASK.c.flow_id)
             .where(_TASK.c.slug == row.slug, tables.flow.c.flow_group_id == row.flow_group_id)
         )
-        conditions += [_RUN.c.task_id.in_(alike), _RUN.c.state == "Cached"]
+        # That there is no key lets the database go straight to the task in its index.
+        conditions += [_RUN.c.cache_key.is_(None), _RUN.c.task_id.in_(alike), _RUN.c.state == "Cached"]
     if created_after is not None:
         conditions.append(_RUN.c.state_timestamp >= created_after)
     newest = _RUN.c.state_timestamp.desc()
