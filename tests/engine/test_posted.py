@@ -20,6 +20,7 @@ from dagflow.utilities.pickling import dumps
 from dagflow.utilities.tasks import task
 
 gates: dict[str, threading.Event] = {}
+waiting: list[str] = []
 passed: list[str] = []
 
 
@@ -104,6 +105,7 @@ def _pass(x: str) -> str:
     from tests.engine import test_posted
 
     if x in test_posted.gates:
+        test_posted.waiting.append(x)
         assert test_posted.gates[x].wait(20)
     test_posted.passed.append(x)
     return x
@@ -265,11 +267,12 @@ def test_leaving_the_interpreter_is_a_failure_and_no_end(outpost: Recorder) -> N
 
 def test_a_batch_ends_when_its_flow_run_was_broken_off(outpost: Recorder) -> None:
     passed.clear()
+    waiting.clear()
     gate = _gate("slow")
     publish(Waits(name="waits"), outpost=outpost)
     thread = threading.Thread(target=run, args=([item(0, x="slow"), item(1, x="b")],))
     thread.start()
-    while "dagflow-monitor" not in {one.name for one in threading.enumerate()}:
+    while waiting != ["slow"]:
         time.sleep(0.001)
 
     published.withdraw("kit")
