@@ -253,7 +253,8 @@ def _reopen_running(tx: Tx, batch: Batch, run: FlowRunNow, reason: str, *, use_r
             select(func.count()).where(states.c.run_id == row.id, states.c.state == "Retrying")
         ).scalar_one()
         if use_retries and used < row.max_retries:
-            count = batch.task_runs[row.id].run_count + 1
+            # The attempt that was lost: an engine begins with the one after it.
+            count = batch.task_runs[row.id].run_count
             start = stamp(tx.now + (row.retry_delay or 0))
             document = state_document("Retrying", f"{reason} One retry is used.", start_time=start, run_count=count)
         else:
