@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,10 @@ for _name in [name for name in os.environ if name.startswith("DAGFLOW__")]:
     del os.environ[_name]
 os.environ["DAGFLOW__USER_CONFIG_PATH"] = os.devnull
 os.environ["DAGFLOW_PROFILE"] = ""
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and with them all that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Imported here, because importing reads the environment.
 from dagflow.utilities.configuration import set_temporary_config

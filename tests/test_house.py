@@ -92,6 +92,7 @@ FRONT_DOORS = {
     ("dagflow.backend.registration", "dagflow.agent.local"): "Flow.run_agent",
     ("dagflow.core.front_doors", "dagflow.backend.deployments"): "Flow.deploy, Flow.serve",
     ("dagflow.core.front_doors", "dagflow.backend.registration"): "Flow.register, Flow.run_agent",
+    ("dagflow.core.front_doors", "dagflow.backend.tracking"): "Flow.run(track=True)",
     ("dagflow.core.front_doors", "dagflow.engine.session"): "Flow.run",
     ("dagflow.core.front_doors", "dagflow.serialization.flow"): "Flow.serialize, Flow.serialized_hash",
     ("dagflow.core.front_doors", "dagflow.utilities.diagnostics"): "Flow.diagnostics",

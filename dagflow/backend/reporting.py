@@ -182,13 +182,35 @@ class BackendReporter:
         """Report a state of the flow run, after all that came before it; it is recorded when this returns."""
         self.flush()
         self.check()
-        item = {"flow_run_id": self._flow_run_id, "state": document_of(state), "id": new_id(), "token": self._token}
-        with self._changed:
-            self._items.append((item, 0.0))
-            self._changed.notify_all()
+        document = document_of(state)
+        if state.is_running():
+            while self._is_held_back(document):
+                self.check()
+        else:
+            with self._changed:
+                self._items.append((self._flow_item(document), 0.0))
+                self._changed.notify_all()
         self.flush()
         self.check()
         return state
+
+    def _flow_item(self, document: dict[str, Any]) -> dict[str, Any]:
+        return {"flow_run_id": self._flow_run_id, "state": document, "id": new_id(), "token": self._token}
+
+    def _is_held_back(self, document: dict[str, Any]) -> bool:
+        """Report that the flow run begins; wait for a while if a limit on its labels holds it back."""
+        item = self._flow_item(document)
+        answer = self._send([item])
+        if answer is None:
+            return False
+        if answer["flow_runs"][0]["status"] != "QUEUED":
+            self._look_at(answer, [item])
+            return False
+        wait = _queue_seconds()
+        get_logger("BackendReporter").info("%s Asking again in %g s.", answer["flow_runs"][0]["message"], wait)
+        with self._changed:
+            self._changed.wait_for(lambda: self.stopping is not None, wait)
+        return True
 
     # --- waiting -----------------------------------------------------------------------------------------------
 
@@ -255,9 +277,7 @@ class BackendReporter:
             self._look_at(answer, [item])
             self.check()
             return None
-        from dagflow.configuration import config
-
-        wait = min(float(config.cloud.queue_interval), 30.0)
+        wait = _queue_seconds()
         # The server has it as Queued; for the engine it is a run that waits for its time, and holds no slot meanwhile.
         waiting = Scheduled("Waiting for a free slot.", start_time=time.time() + wait)
         get_logger("BackendReporter").info("%s Asking again in %g s.", one["message"], wait)
@@ -395,6 +415,12 @@ class BackendReporter:
     def task_run_id(self, task_id: str, index: int) -> str:
         """Return what the server calls a run of a task."""
         return task_run_id(self._flow_run_id, task_id, index)
+
+
+def _queue_seconds() -> float:
+    from dagflow.configuration import config
+
+    return min(float(config.cloud.queue_interval), 30.0)
 
 
 # --- documents -------------------------------------------------------------------------------------------------

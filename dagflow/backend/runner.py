@@ -45,10 +45,12 @@ class BackendFlowRunner(FlowRunner):
     Attributes:
         client: the way to the server; made from the configuration when it is not set.
         begun: what the server told when this process took hold of the run; asked for when it is not set.
+        hands_back: whether a run that has to wait for long is given back, for an agent to take up when it is due.
     """
 
     client: Client | None = None
     begun: dict[str, Any] | None = None
+    hands_back = True
 
     def run(  # type: ignore[override]
         self,
@@ -75,7 +77,8 @@ class BackendFlowRunner(FlowRunner):
         if problem is not None:
             get_logger("CloudFlowRunner").error(problem)
             return self._record_end(run["id"], begun["run_token"], Failed(problem))
-        self.patience = float(config.cloud.outage_patience)
+        if self.hands_back:
+            self.patience = float(config.cloud.outage_patience)
         return self._run_held(begun, known, task_states, parameters, dict(context or {}), options)
 
     def _begin(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -156,9 +159,9 @@ class BackendFlowRunner(FlowRunner):
     def _give_name(self, run: dict[str, Any], values: Mapping[str, Any]) -> None:
         """Give a run that starts for the first time the name that its flow says, if nobody gave it one."""
         from dagflow.engine.session import run_name_of
-        from dagflow.server.orchestration.names import is_made_up
 
-        if self.flow.flow_run_name is None or run["start_time"] is not None or not is_made_up(run["name"]):
+        assert self.begun is not None
+        if self.flow.flow_run_name is None or run["start_time"] is not None or self.begun["is_named"]:
             return
         assert self.client is not None
         name = run_name_of(self.flow, values)

@@ -143,6 +143,12 @@ def _detach(settings: Any, arguments: list[str]) -> None:
     # Else a server that is there already would answer for the new one, which ends meanwhile.
     listening_socket(settings.host, settings.port).close()
     pid_file = _pid_file()
+    other = _detached()
+    if other is not None and _is_server(other):
+        raise Failure(
+            f"A server of this home runs in the background already (process {other}). Stop it with `dagflow server "
+            "stop`, or give this one a home of its own: DAGFLOW__HOME_DIR."
+        )
     os.makedirs(os.path.dirname(pid_file), mode=0o700, exist_ok=True)
     log = os.path.join(os.path.dirname(pid_file), "server.log")
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -157,6 +163,15 @@ def _detach(settings: Any, arguments: list[str]) -> None:
     os.write(descriptor, str(process.pid).encode())
     os.close(descriptor)
     say(f"The server is ready at {_address(settings)} (process {process.pid}, log {log}).", style="green")
+
+
+def _detached() -> int | None:
+    """Return the number of the process that was started last in the background, if there was one."""
+    try:
+        with open(_pid_file(), encoding="utf-8") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return None
 
 
 def _wait_for_health(settings: Any, process: Any, log: str, own_part: int) -> None:
@@ -182,11 +197,9 @@ def _wait_for_health(settings: Any, process: Any, log: str, own_part: int) -> No
 @server.command()
 def stop() -> None:
     """Stop the server that runs in the background."""
-    try:
-        with open(_pid_file(), encoding="utf-8") as file:
-            pid = int(file.read())
-    except (OSError, ValueError) as error:
-        raise NotFound(f"No server was started with --detach here: there is no {_pid_file()}.") from error
+    pid = _detached()
+    if pid is None:
+        raise NotFound(f"No server was started with --detach here: there is no {_pid_file()}.")
     if _is_server(pid):
         _end(pid)
         say("The server has stopped.", style="green")

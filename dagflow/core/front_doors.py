@@ -50,14 +50,24 @@ class FrontDoors(FlowSettings):
             run_on_schedule: wait for each date of the schedule; default ``config.flows.run_on_schedule``.
             runner_cls: another :class:`~dagflow.engine.flow_runner.FlowRunner`.
             **kwargs: parameters by name, and ``executor``, ``context``, ``task_contexts``, ``task_states``, ``state``,
-                ``task_runner_state_handlers``, ``flow_run_id``, ``flow_run_name``.
+                ``task_runner_state_handlers``, ``flow_run_id``, ``flow_run_name``, ``track``: record the run with the
+                server, in the project ``local``, where it can be watched and looked up, while it happens here; default
+                ``config.flows.track_local_runs``. Without it no server is talked to.
 
         Raises:
             ValueError: for a parameter that is missing or unknown, and for a schedule without dates.
             TypeError: for an unknown keyword.
         """
+        from dagflow.configuration import config
         from dagflow.engine.session import run_flow
 
+        track = config.flows.track_local_runs
+        if "track" in kwargs and all(parameter.name != "track" for parameter in self._flow.parameters()):
+            track = kwargs.pop("track")
+        if track:
+            from dagflow.backend.tracking import tracked
+
+            runner_cls = tracked(self._flow, runner_cls)
         return run_flow(self._flow, parameters, run_on_schedule, runner_cls, kwargs)
 
     def visualize(self, flow_state: Any = None, filename: str | None = None, format: str | None = None) -> Any:

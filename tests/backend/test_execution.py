@@ -783,3 +783,28 @@ def test_no_lines_are_sent_when_they_are_not_wanted(server: InProcessServer, reg
         execute_flow_run(run_id, client)
 
     assert client.get(f"flow_runs/{run_id}/logs")["items"] == []
+
+
+def test_a_run_without_agent_begins_when_a_limit_on_its_label_lets_it(
+    server: InProcessServer, registered: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = server.client()
+    limit = client.update_flow_label_limit("gpu", 0)
+    flow_id = registered(small_flow())
+    run = client.post("flow_runs", {"flow_id": flow_id, "labels": ["gpu"], "agentless": True})["id"]
+    answered, post = [], client.post
+
+    def lifting(path: str, params: Any = None) -> Any:
+        answer = post(path, params)
+        if path == "states" and answer["flow_runs"]:
+            answered.append((answer["flow_runs"][0]["status"], answer["flow_runs"][0]["state"]))
+            if len(answered) == 2:
+                client.delete_flow_label_limit(limit)
+        return answer
+
+    monkeypatch.setattr(client, "post", lifting)
+    with set_temporary_config({"cloud.queue_interval": 0.01}):
+        state = execute_flow_run(run, client)
+
+    assert state.is_successful()
+    assert answered == [*2 * [("QUEUED", "Scheduled")], ("SUCCESS", "Running"), ("SUCCESS", "Success")]

@@ -39,7 +39,7 @@ def test_a_server_is_started_once_and_stopped(call: Call, tmp_path: Path) -> Non
     assert same_port.returncode == 1 and f"Port {port}" in same_port.stderr
     assert "The server is ready" not in same_port.stderr + other_port.stderr
     assert no_port.returncode == 2 and "needs a port" in no_port.stderr
-    assert other_port.returncode == 1 and "is in use by process" in other_port.stderr
+    assert other_port.returncode == 1 and "in the background already" in other_port.stderr
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir() if path.is_file()}
     assert {"server.log", "server.pid"} <= set(modes) and set(modes.values()) == {0o600}
     reset = call("database", "reset", "-y")

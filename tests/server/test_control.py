@@ -244,6 +244,14 @@ def test_an_approved_task_goes_on_and_its_run_is_due(api: Api) -> None:
     assert taken["continues"] and api.task_run(run, "a")["serialized_state"]["state"]["type"] == "Resume"
 
 
+def test_a_task_run_that_is_not_there_is_not_approved(api: Api) -> None:
+    run, other = run_of(api, "a"), run_of(api, "b")
+
+    for id in (nobody(), api.task_run_id(other, "b")):
+        with pytest.raises(Refused, match="404"):
+            api.post(f"/flow_runs/{run}/approve", {"task_run_id": id})
+
+
 def test_a_task_that_waits_for_a_value_goes_on_with_one_that_fits(api: Api) -> None:
     run = run_of(api, "a b")
     wanted = {"type": "object", "properties": {"number": {"type": "integer"}}, "required": ["number"]}

@@ -275,6 +275,25 @@ def test_two_servers_together_keep_to_a_limit(new_postgresql: MakeUrl, kind: str
         assert in_use(here, "db", kind) == 1
 
 
+def test_a_run_without_agent_waits_for_a_free_slot_of_its_label(api: Api) -> None:
+    limit(api, "gpu", 1, "flow_label")
+    flow = api.register()["id"]
+    first, second, free = (
+        api.new_run(flow, labels=labels, agentless=True) for labels in (["gpu"], ["gpu", "eu"], ["eu"])
+    )
+    for run in (first, second, free):
+        api.post(f"/flow_runs/{run}/begin", {})
+
+    wanted = [{"flow_run_id": run, "state": state("Running")} for run in (first, second, free)]
+    together = api.post("/states", {"flow_runs": wanted})
+
+    answers = [(one["status"], one["state"]) for one in together["flow_runs"]]
+    assert answers == [("SUCCESS", "Running"), ("QUEUED", "Scheduled"), ("SUCCESS", "Running")]
+    assert "'gpu'" in together["flow_runs"][1]["message"]
+    api.finish(first)
+    assert api.set_flow(second, "Running")["status"] == "SUCCESS"
+
+
 # --- limits that tasks ask for by name -----------------------------------------------------------------------------
 
 

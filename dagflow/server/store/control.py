@@ -97,7 +97,10 @@ def approve(tx: Tx, run_id: str, task_run_id: str | None, actor: str | None = No
     if task_run_id is not None:
         found = found.where(_TASK_RUN.c.id == task_run_id)
     ids = list(tx.execute(found).scalars())
-    batch.read_task_runs(ids)
+    batch.read_task_runs(ids if task_run_id is None else [task_run_id])
+    wanted_run = batch.task_runs.get(task_run_id or "")
+    if task_run_id is not None and (wanted_run is None or wanted_run.flow_run_id != run_id):
+        raise NotFound.of("task run", task_run_id)
     for id in ids:
         wanted = _wanted_input(batch.task_runs[id], given)
         batch.set_task_run(wanted_state(id, state_document("Resume", "Approved.", start_time=tx.stamp, **wanted)))

@@ -15,6 +15,7 @@ from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
 from dagflow.server.errors import Conflict, NotFound
 from dagflow.server.orchestration.kinds import FINISHED, HELD
+from dagflow.server.orchestration.names import is_made_up
 from dagflow.server.orchestration.rules import FlowRunNow, TaskRunNow
 from dagflow.server.store import groups, logs, records
 from dagflow.server.store.states import Batch, make_task_runs, state_document, wanted_state
@@ -127,8 +128,10 @@ def _what_an_engine_needs(tx: Tx, run: FlowRunNow, lost_after: float) -> dict[st
         for one in tx.execute(select(*(_TASK_RUN.c[name] for name in columns)).where(_TASK_RUN.c.flow_run_id == run.id))
     ]
     limits = tables.concurrency_limit
+    name = tx.execute(select(_RUN.c.name).where(_RUN.c.id == run.id)).scalar()
     return {
         "flow_run": get_flow_run(tx.connection, run.id),
+        "is_named": not is_made_up(name or ""),
         "flow": about,
         "run_token": run.run_token,
         "tasks": [{"id": task.id, "slug": task.slug, "tags": loaded(task.tags, [])} for task in tasks],

@@ -17,7 +17,7 @@ from sqlalchemy import bindparam, insert, select, update
 from dagflow.server.clock import stamp
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Many, Tx, portions
-from dagflow.server.orchestration.kinds import FINISHED
+from dagflow.server.orchestration.kinds import FINISHED, HELD
 from dagflow.server.orchestration.rules import (
     FlowRunNow,
     Refused,
@@ -30,6 +30,7 @@ from dagflow.server.orchestration.rules import (
     task_run_verdict,
 )
 from dagflow.server.store import automations
+from dagflow.server.store.labels import full_labels
 from dagflow.server.text import dumped, loaded
 from dagflow.utilities.identities import new_id, task_run_id
 
@@ -152,6 +153,11 @@ class Batch:
         problem = flow_run_verdict(run, wanted)
         if problem is not None:
             return _refused(run, wanted, problem)
+        if wanted.kind == "Running" and run.state not in HELD:
+            entered = {id: one.state for id, one in self._changed.items() if isinstance(one, FlowRunNow)}
+            full = full_labels(self.tx, run.id, entered)
+            if full:
+                return _answer("QUEUED", _waiting_for(full), run.version, run.state, wanted)
         self._enter(run, wanted)
         if wanted.kind == "Cancelled":
             self._cancel_task_runs(run, wanted)
@@ -295,7 +301,7 @@ class Batch:
                 self._used[tag] = self._used.get(tag, 0) + number
 
     def _queue(self, run: TaskRunNow, wanted: Wanted, full: list[str]) -> dict[str, Any]:
-        message = f"Waiting for a free slot of the limit on {', '.join(map(repr, full))}."
+        message = _waiting_for(full)
         if run.state != "Queued":
             inner = wanted.document if run.serialized_state is None else loaded(run.serialized_state)
             document = {
@@ -369,6 +375,10 @@ class Batch:
         for id in {self.task_runs[row["run_id"]].flow_run_id for row in self._task_history}:
             if id not in touched:
                 self.tx.news.append(("task_run", id))
+
+
+def _waiting_for(full: Iterable[str]) -> str:
+    return f"Waiting for a free slot of the limit on {', '.join(map(repr, full))}."
 
 
 def _accepted(run: FlowRunNow | TaskRunNow, wanted: Wanted) -> dict[str, Any]:
