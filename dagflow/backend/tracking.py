@@ -78,6 +78,8 @@ def tracked(flow: Flow, runner_cls: type | None = None) -> type | None:
         )
     client = Client()
     try:
+        # Asked once only: somebody waits for the run, and it does not need a server.
+        client._request("GET", "health", retries=0)
         client.create_project(PROJECT)
         digest = flow.serialized_hash()
         # The dates of its schedule are kept here: the server is to plan no runs that nobody could execute.
