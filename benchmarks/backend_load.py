@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dagflow.utilities.identities import new_id
@@ -75,33 +75,29 @@ def batches(ids: list[str], size: int, rounds: int, token: int) -> list[bytes]:
     ]
 
 
-def sent(port: int, bodies: list[bytes], connections: int) -> tuple[float, list[float]]:
-    """Send *bodies* over several connections; return how long it took, and each request."""
-    queue: Iterator[bytes] = iter(bodies)
-    lock = threading.Lock()
+def sent(port: int, queues: Sequence[list[bytes]]) -> tuple[float, list[float]]:
+    """Send *queues* of requests, each in order over a connection of its own; return how long all and each took."""
     times: list[float] = []
+    failures: list[bytes] = []
 
-    def work() -> None:
+    def work(bodies: list[bytes]) -> None:
         client = PlainClient(port)
-        mine = []
-        while True:
-            with lock:
-                body = next(queue, None)
-            if body is None:
-                break
+        for body in bodies:
             began = time.perf_counter()
             answer = client.post("states", body)
-            mine.append(time.perf_counter() - began)
-            assert b'"ERROR"' not in answer, answer[:500]
-        times.extend(mine)
+            times.append(time.perf_counter() - began)
+            if b'"ERROR"' in answer:
+                failures.append(answer[:500])
 
-    threads = [threading.Thread(target=work) for _ in range(connections)]
+    threads = [threading.Thread(target=work, args=(bodies,)) for bodies in queues]
     began = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return time.perf_counter() - began, times
+    seconds = time.perf_counter() - began
+    assert not failures, failures[0]
+    return seconds, times
 
 
 def percentile(times: list[float], share: float) -> float:

@@ -226,25 +226,37 @@ def _database() -> Iterator[sqlite3.Connection | None]:
         _say_once(error)
 
 
+class _Kept:
+    """The connection of one thread, closed when the thread ends."""
+
+    def __init__(self, path: Path) -> None:
+        self.place = (os.getpid(), str(path))
+        # Whichever thread clears away what an ended one has left may close it.
+        self.database = sqlite3.connect(path, timeout=_WAIT_SECONDS, check_same_thread=False)
+
+    def close(self) -> None:
+        if self.place[0] == os.getpid():
+            self.database.close()
+
+    __del__ = close
+
+
 def _connection(path: Path) -> sqlite3.Connection:
     """Return this thread's connection; a process that was forked makes its own."""
-    place = (os.getpid(), str(path))
-    if getattr(_local, "place", None) == place and path.exists():
-        return _local.database  # type: ignore[no-any-return]
-    if getattr(_local, "place", (0,))[0] == os.getpid():
-        _local.database.close()
-        del _local.place
+    kept: _Kept | None = getattr(_local, "kept", None)
+    if kept is not None and kept.place == (os.getpid(), str(path)) and path.exists():
+        return kept.database
     path.parent.mkdir(parents=True, exist_ok=True)
     new = not path.exists()
-    database = sqlite3.connect(path, timeout=_WAIT_SECONDS)
+    _local.kept = kept = _Kept(path)
     if new:
         path.chmod(0o600)  # values are pickles: whoever writes here decides what this user runs
+    database = kept.database
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = NORMAL")
     database.execute(_TABLE)
     database.execute("DELETE FROM cached WHERE expires <= CAST(strftime('%s', 'now') AS REAL)")
     database.commit()
-    _local.place, _local.database = place, database
     return database
 
 

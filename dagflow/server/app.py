@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -21,7 +22,7 @@ from dagflow.server.api.answers import Answer
 from dagflow.server.backend import Backend
 from dagflow.server.clock import Clock
 from dagflow.server.database.upgrade import upgrade
-from dagflow.server.errors import Busy, Refusal
+from dagflow.server.errors import Busy, Refusal, Unexpected
 from dagflow.server.guard import Guard
 from dagflow.server.services.timetable import Services
 from dagflow.server.settings import ServerSettings
@@ -63,7 +64,7 @@ def create_app(server_settings: ServerSettings, clock: Clock | None = None) -> F
                 await asyncio.to_thread(app.state.services.stop)
             await asyncio.to_thread(backend.close)
 
-    app = FastAPI(
+    app = _Guarded(
         title="dagflow",
         version=__version__,
         description="The backend of dagflow: flows, their schedules and their runs.",
@@ -79,8 +80,16 @@ def create_app(server_settings: ServerSettings, clock: Clock | None = None) -> F
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StarletteHTTPException, _http)
     app.add_exception_handler(Exception, _unexpected)
-    app.add_middleware(Guard, backend=lambda: app.state.backend)
     return app
+
+
+class _Guarded(FastAPI):
+    """The application behind the guard, who stands before everything else, also what serves the framework's own use."""
+
+    def build_middleware_stack(self) -> Any:
+        """Return what is called with each request."""
+        direct = {("POST", "/api/states"): states.states_of_many}
+        return Guard(super().build_middleware_stack(), lambda: self.state.backend, direct)
 
 
 async def _refused(request: Request, error: Exception) -> Answer:
@@ -111,5 +120,4 @@ async def _http(request: Request, error: Exception) -> Answer:
 
 async def _unexpected(request: Request, error: Exception) -> Answer:
     get_logger("server").error("%s %s failed.", request.method, request.url.path, exc_info=error)
-    document = {"code": "INTERNAL", "message": "The server met an error it does not know; see its log.", "detail": None}
-    return Answer({"error": document}, 500)
+    return Answer(Unexpected().document(), 500)

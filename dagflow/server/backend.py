@@ -128,18 +128,18 @@ class Backend:
         """
         request_id = REQUEST_ID.get() if once else None
         work = do if request_id is None else partial(requests.once, request_id, do)
-        outcome: T = await asyncio.wrap_future(self.database.submit(work))
+        outcome: T = await self.database.ask(work)
         return outcome
 
     async def set_states(self, request: states.Request) -> dict[str, list[dict[str, Any]]]:
         """Set the states of a request, together with those of other requests that come at the same time."""
-        outcome: dict[str, list[dict[str, Any]]] = await asyncio.wrap_future(self.database.submit(STATES, request))
+        outcome: dict[str, list[dict[str, Any]]] = await self.database.ask(STATES, request)
         return outcome
 
     async def add_logs(self, lines: list[Any]) -> dict[str, Any]:
         """Keep log lines."""
         argument = (lines, self.settings.max_logs_per_run)
-        outcome: dict[str, Any] = await asyncio.wrap_future(self.database.submit(LOGS, argument))
+        outcome: dict[str, Any] = await self.database.ask(LOGS, argument)
         return outcome
 
     # --- heartbeats --------------------------------------------------------------------------------------------

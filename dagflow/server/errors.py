@@ -14,6 +14,7 @@ __all__ = [
     "Refusal",
     "TooLarge",
     "Unauthenticated",
+    "Unexpected",
 ]
 
 
@@ -83,3 +84,12 @@ class Busy(Refusal):
     """The database cannot answer now; nothing was changed, so the same request may be sent again."""
 
     status, code = 503, "BUSY"
+
+
+class Unexpected(Refusal):
+    """The server met an error it does not know."""
+
+    status, code = 500, "INTERNAL"
+
+    def __init__(self) -> None:
+        super().__init__("The server met an error it does not know; see its log.")

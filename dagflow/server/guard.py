@@ -10,21 +10,33 @@ from __future__ import annotations
 import asyncio
 import re
 import zlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic_core import to_json
 
 from dagflow.server.backend import REQUEST_ID, Backend
-from dagflow.server.errors import BadRequest, Busy, Forbidden, NotFound, Refusal, TooLarge, Unauthenticated
+from dagflow.server.errors import (
+    BadRequest,
+    Busy,
+    Forbidden,
+    NotFound,
+    Refusal,
+    TooLarge,
+    Unauthenticated,
+    Unexpected,
+)
 from dagflow.server.store import keys
+from dagflow.utilities.logging import get_logger
 
 __all__ = ["Guard"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Endpoint = Callable[[Backend, bytes, Scope], Awaitable[Any]]
+"""Answers a body; what it returns is sent as JSON."""
 
 OPEN_PATHS = frozenset({"/api/health", "/api/version"})
 """What may be read without a key; nothing else, and only under exactly these paths."""
@@ -48,11 +60,15 @@ class Guard:
     Args:
         app: what stands behind.
         backend: returns the server.
+        direct: what answers requests by itself, by method and path; *app* answers the others.
     """
 
-    def __init__(self, app: Any, backend: Callable[[], Backend]) -> None:
+    def __init__(
+        self, app: Any, backend: Callable[[], Backend], direct: Mapping[tuple[str, str], Endpoint] | None = None
+    ) -> None:
         self.app = app
         self.backend = backend
+        self.direct = direct or {}
         self._noted: dict[str, float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,11 +82,27 @@ class Guard:
         except Refusal as refusal:
             await _refuse(send, refusal, close=True)
             return
+        endpoint = self.direct.get((scope["method"], scope["path"]))
+        if endpoint is not None:
+            await self._answer(endpoint, body, scope, send)
+            return
         token = REQUEST_ID.set(_request_id(scope))
         try:
             await self.app(scope, _replayed(body, receive), send)
         finally:
             REQUEST_ID.reset(token)
+
+    async def _answer(self, endpoint: Endpoint, body: bytes, scope: Scope, send: Send) -> None:
+        try:
+            content = to_json(await endpoint(self.backend(), body, scope))
+        except Refusal as refusal:
+            await _refuse(send, refusal, close=False)
+            return
+        except Exception as error:
+            get_logger("server").error("%s %s failed.", scope["method"], scope["path"], exc_info=error)
+            await _refuse(send, Unexpected(), close=False)
+            return
+        await _send(send, 200, content)
 
     async def _admit(self, scope: Scope, receive: Receive) -> bytes:
         headers = {name.lower(): value for name, value in scope["headers"]}
@@ -88,12 +120,12 @@ class Guard:
         settings = self.backend().settings
         host = headers.get(b"host", b"").decode("latin-1")
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-        allowed = {*settings.allowed_hosts, settings.host, *LOCAL_HOSTS}
-        if settings.is_local and name.lower() not in allowed:
+        is_allowed = name in LOCAL_HOSTS or name.lower() in {*settings.allowed_hosts, settings.host, *LOCAL_HOSTS}
+        if settings.is_local and not is_allowed:
             raise BadRequest(
                 f"The Host {host!r} is not one of this server's. Add its name to server.allowed_hosts if it should be."
             )
-        if settings.allowed_hosts and name.lower() not in allowed:
+        if settings.allowed_hosts and not is_allowed:
             raise BadRequest(f"The Host {host!r} is not among server.allowed_hosts.")
         origin = headers.get(b"origin")
         if origin is not None and scope["method"] not in READS and _place(origin.decode("latin-1")) != host:
@@ -250,13 +282,17 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 
 async def _refuse(send: Send, refusal: Refusal, *, close: bool) -> None:
-    content = to_json(refusal.document())
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+    headers = []
     if close:
         headers.append((b"connection", b"close"))
     if isinstance(refusal, Busy):
         headers.append((b"retry-after", b"1"))
     if isinstance(refusal, Unauthenticated):
         headers.append((b"www-authenticate", b"Bearer"))
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await _send(send, refusal.status, to_json(refusal.document()), headers)
+
+
+async def _send(send: Send, status: int, content: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    always = (b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [*always, *headers]})
     await send({"type": "http.response.body", "body": content})

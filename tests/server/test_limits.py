@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from dagflow.server.orchestration.documents import wanted_state
 from dagflow.server.store.claims import Asking, claim
-from dagflow.server.store.states import Request, set_many, wanted_state
+from dagflow.server.store.states import Request, set_many
 from dagflow.testing import FakeClock, InProcessServer
 from dagflow.utilities.identities import new_id
 from tests.server.calls import Api, Refused, flow_document, state, task_document

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, MutableMapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -94,15 +94,15 @@ Paged = Annotated[Page, Depends(_page)]
 
 
 async def _who(request: Request) -> str | None:
-    return who_asks(request)
+    return who_asks(request.scope)
 
 
-def who_asks(request: Request) -> str | None:
+def who_asks(scope: MutableMapping[str, Any]) -> str | None:
     """Return who asks, as far as known."""
-    agent = request.headers.get("x-dagflow-agent-id")
-    key = request.scope.get("dagflow.key")
+    agent = next((value for name, value in scope["headers"] if name.lower() == b"x-dagflow-agent-id"), None)
+    key = scope.get("dagflow.key")
     if agent:
-        return f"agent {agent[:36]}"
+        return f"agent {agent.decode('latin-1')[:36]}"
     return f"key {key['name']}" if key else None
 
 

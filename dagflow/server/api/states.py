@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import MutableMapping
 from typing import Any
 
 from fastapi import Request
 
-from dagflow.server.api.answers import Answer, router, who_asks
+from dagflow.server.api.answers import Answer, Here, router, who_asks
 from dagflow.server.backend import Backend
 from dagflow.server.errors import Conflict, Invalid, NotFound, Refusal, TooLarge
 from dagflow.server.orchestration.rules import Wanted, moment
 from dagflow.server.store.states import Request as StatesRequest
-from dagflow.server.text import dumped
+from dagflow.server.text import dumped, parsed
 from dagflow.utilities.identities import new_id, task_run_id
 
-__all__ = ["states_of_flow_run", "states_of_task_run"]
+__all__ = ["states_of_flow_run", "states_of_many", "states_of_task_run"]
 
 states = router("/states", "states")
 MOST_STATES = 5_000
@@ -59,11 +60,18 @@ _BATCH = {
 
 
 @states.post("", openapi_extra=_body(_BATCH))
-async def set_states(request: Request) -> Answer:
+async def set_states(request: Request, here: Here) -> Answer:
     """Set states of flow runs and task runs; each has an answer of its own."""
-    # Asked most of all, so what it depends on is had without the machinery of dependencies.
-    here: Backend = request.app.state.backend
-    body = await request.json()
+    return Answer(await states_of_many(here, await request.body(), request.scope))
+
+
+async def states_of_many(here: Backend, content: bytes, scope: MutableMapping[str, Any]) -> dict[str, Any]:
+    """
+    Return the answer to states in batches.
+
+    Asked most of all, so the guard asks it directly, without the machinery that finds the other endpoints.
+    """
+    body = parsed(content)
     if not isinstance(body, dict):
         raise Invalid("The body is to be an object with flow_runs and task_runs.")
     flow_items, task_items = body.get("flow_runs") or [], body.get("task_runs") or []
@@ -73,13 +81,11 @@ async def set_states(request: Request) -> Answer:
     flow_runs, bad_flow_runs = _read(flow_items, _flow_run)
     task_runs, bad_task_runs = _read(task_items, _task_run)
     interval = here.settings.queue_interval
-    answers = await here.set_states(StatesRequest(flow_runs, task_runs, who_asks(request), interval))
-    return Answer(
-        {
-            "flow_runs": _merged(answers["flow_runs"], bad_flow_runs),
-            "task_runs": _merged(answers["task_runs"], bad_task_runs),
-        }
-    )
+    answers = await here.set_states(StatesRequest(flow_runs, task_runs, who_asks(scope), interval))
+    return {
+        "flow_runs": _merged(answers["flow_runs"], bad_flow_runs),
+        "task_runs": _merged(answers["task_runs"], bad_task_runs),
+    }
 
 
 def _read(items: list[Any], read: Any) -> tuple[list[Wanted], dict[int, dict[str, Any]]]:

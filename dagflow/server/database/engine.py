@@ -10,8 +10,8 @@ SQLite runs in WAL mode with ``synchronous=FULL``; PostgreSQL through psycopg.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import operator
 import os
 import queue
 import sqlite3
@@ -27,10 +27,11 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from dagflow.server.clock import Clock, SystemClock, stamp
+from dagflow.server.database.statements import Many, dialect_insert
 from dagflow.server.errors import Busy, Conflict, Refusal
 from dagflow.utilities.logging import get_logger
 
-__all__ = ["Bulk", "Database", "Many", "Tx", "portions"]
+__all__ = ["Bulk", "Database", "Tx"]
 
 T = TypeVar("T")
 
@@ -41,9 +42,6 @@ BUSY_SECONDS = 10.0
 """How long a locked or absent database is waited for before requests are told to come again."""
 
 READERS = 4
-
-MOST_IDS = 10_000
-"""Ids named in one statement; PostgreSQL takes 65,535, SQLite 32,766 unless it was built for more."""
 
 
 class Tx:
@@ -71,65 +69,13 @@ class Tx:
         """Execute *statement* on the connection."""
         return self.connection.execute(statement, values)
 
-    def execute_many(self, statement: Many, rows: list[dict[str, Any]]) -> None:
-        """Execute *statement* for each of *rows*; its text is made once, which is most of the work for short rows."""
-        text, order = statement.compiled(self.connection)
-        values: Any = rows if order is None else list(map(order, rows))
-        self.connection.exec_driver_sql(text, values)
+    def execute_many(self, statement: Many, rows: Sequence[Any]) -> None:
+        """Execute *statement* for each of *rows*."""
+        statement.execute(self.connection, rows)
 
     def insert(self, table: sqlalchemy.Table) -> Any:
         """Return an insert that knows ``on_conflict_do_nothing`` and ``on_conflict_do_update``."""
         return dialect_insert(self.connection, table)
-
-    def locked(self, statement: Any) -> Any:
-        """Return *statement* so that the rows it finds stay as they are; SQLite's one writer needs nothing for that."""
-        return statement if self.is_sqlite else statement.with_for_update()
-
-
-class Many:
-    """
-    A statement for many rows at once.
-
-    Args:
-        statement: a statement of SQLAlchemy's.
-        names: its parameters, of which each row has all.
-    """
-
-    def __init__(self, statement: Any, names: Sequence[str]) -> None:
-        self.statement = statement
-        self.names = tuple(names)
-        self._texts: dict[str, tuple[str, Callable[[dict[str, Any]], Any] | None]] = {}
-
-    def compiled(self, connection: Connection) -> tuple[str, Callable[[dict[str, Any]], Any] | None]:
-        """Return the text for the connection's dialect, and what puts the values of a row in order, if it has one."""
-        found = self._texts.get(connection.dialect.name)
-        if found is None:
-            made = self.statement.compile(dialect=connection.dialect, column_keys=list(self.names))
-            order = None if made.positiontup is None else operator.itemgetter(*made.positiontup)
-            found = self._texts[connection.dialect.name] = (str(made), order)
-        return found
-
-
-def portions(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """
-    Yield *ids* in portions of which each can be named in one statement.
-
-    >>> [len(some) for some in portions(["id"] * 25_000)]
-    [10000, 10000, 5000]
-    """
-    for start in range(0, len(ids), MOST_IDS):
-        yield ids[start : start + MOST_IDS]
-
-
-def dialect_insert(connection: Connection, table: sqlalchemy.Table) -> Any:
-    """Return the insert of the connection's own dialect."""
-    if connection.dialect.name == "sqlite":
-        from sqlalchemy.dialects.sqlite import insert as of_sqlite
-
-        return of_sqlite(table)
-    from sqlalchemy.dialects.postgresql import insert as of_postgresql
-
-    return of_postgresql(table)
 
 
 class Bulk(Generic[T]):
@@ -144,14 +90,17 @@ class Bulk(Generic[T]):
 
 
 class _Operation:
-    """What somebody wants written, and the future that waits for it."""
+    """What somebody wants written, and the future that waits for it; one of *loop*'s, if there is a loop."""
 
-    __slots__ = ("argument", "do", "future", "queued")
+    __slots__ = ("argument", "do", "future", "loop", "queued")
 
-    def __init__(self, do: Callable[[Tx], Any] | Bulk[Any], argument: Any) -> None:
+    def __init__(
+        self, do: Callable[[Tx], Any] | Bulk[Any], argument: Any, loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
         self.do = do
         self.argument = argument
-        self.future: Future[Any] = Future()
+        self.loop = loop
+        self.future: Any = Future() if loop is None else loop.create_future()
         self.queued = time.monotonic()
 
 
@@ -187,7 +136,14 @@ class Database:
 
     def submit(self, do: Callable[[Tx], Any] | Bulk[Any], argument: Any = None) -> Future[Any]:
         """Hand a write to the writer; the future has its outcome once it is committed."""
-        operation = _Operation(do, argument)
+        future: Future[Any] = self._queued(_Operation(do, argument))
+        return future
+
+    async def ask(self, do: Callable[[Tx], Any] | Bulk[Any], argument: Any = None) -> Any:
+        """Hand a write to the writer and return its outcome once it is committed."""
+        return await self._queued(_Operation(do, argument, asyncio.get_running_loop()))
+
+    def _queued(self, operation: _Operation) -> Any:
         if self._closed:
             operation.future.set_exception(Busy("The server is stopping."))
         else:
@@ -247,7 +203,7 @@ class Database:
                 self._commit(group)
             except BaseException as error:
                 get_logger("server").exception("The writer met an error it does not know.")
-                _fail(group, error)
+                _tell([(one, error) for one in group])
             if ends:
                 return
 
@@ -265,35 +221,47 @@ class Database:
 
     def _commit(self, group: list[_Operation]) -> None:
         """Do all operations of *group* in one transaction and tell each its outcome."""
-        while True:
+        outcomes: list[tuple[_Operation, Any]]
+        news: list[tuple[str, ...]] = []
+        while group:
             try:
                 outcomes, news = self._attempt(group)
-                break
             except _NotBegun as error:
                 # Nothing was done yet, so waiting and beginning again is safe.
                 late = [one for one in group if time.monotonic() - one.queued > BUSY_SECONDS]
-                _fail(late, Busy(f"The database cannot be written now: {error}. Try again in some seconds."))
+                busy = Busy(f"The database cannot be written now: {error}. Try again in some seconds.")
+                _tell([(one, busy) for one in late])
                 group = [one for one in group if one not in late]
-                if not group:
-                    return
-                time.sleep(0.05)
+                if group:
+                    time.sleep(0.05)
+                continue
             except DBAPIError as error:
-                _fail(group, Busy(f"The database did not take it: {_reason(error)}. Try again in some seconds."))
-                return
-        for operation, outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                operation.future.set_exception(outcome)
-            else:
-                operation.future.set_result(outcome)
+                busy = Busy(f"The database did not take it: {_reason(error)}. Try again in some seconds.")
+                outcomes = [(one, busy) for one in group]
+            _tell(outcomes)
+            break
         if news:
             self.hear(news)
 
     def _attempt(self, group: list[_Operation]) -> tuple[list[tuple[_Operation, Any]], list[tuple[str, ...]]]:
+        if all(one.do is group[0].do for one in group):
+            # Nothing else is in this transaction, so it needs no savepoint; which of them fails, if one does, is found
+            # with savepoints.
+            try:
+                return self._transaction(lambda tx: _together(tx, group))
+            except (_NotBegun, DBAPIError) as error:
+                if not isinstance(error, IntegrityError):
+                    raise
+            except Exception:
+                pass
+        return self._transaction(lambda tx: self._do(tx, group))
+
+    def _transaction(self, work: Callable[[Tx], T]) -> tuple[T, list[tuple[str, ...]]]:
         with self._begun() as connection:
             tx = Tx(connection, self.clock.now())
-            outcomes = self._do(tx, group)
+            outcome = work(tx)
             connection.exec_driver_sql("COMMIT") if self.is_sqlite else connection.commit()
-            return outcomes, tx.news
+            return outcome, tx.news
 
     @contextlib.contextmanager
     def _begun(self) -> Iterator[Connection]:
@@ -334,10 +302,9 @@ class Database:
         mark = len(tx.news)
         tx.connection.exec_driver_sql("SAVEPOINT one")
         try:
-            do = alike[0].do
-            done = do.do(tx, [one.argument for one in alike]) if isinstance(do, Bulk) else [do(tx)]
+            outcomes = _together(tx, alike)
             tx.connection.exec_driver_sql("RELEASE SAVEPOINT one")
-            return list(zip(alike, done, strict=True))
+            return outcomes
         except DBAPIError as error:
             if not isinstance(error, IntegrityError) and (error.connection_invalidated or _is_out_of_order(error)):
                 raise
@@ -365,10 +332,36 @@ class _NotBegun(Exception):
     """No transaction could be begun, so nothing happened."""
 
 
-def _fail(group: Sequence[_Operation], error: BaseException) -> None:
-    for operation in group:
-        if not operation.future.done():
-            operation.future.set_exception(error)
+def _together(tx: Tx, alike: list[_Operation]) -> list[tuple[_Operation, Any]]:
+    """Do operations of one kind."""
+    do = alike[0].do
+    if isinstance(do, Bulk):
+        return list(zip(alike, do.do(tx, [one.argument for one in alike]), strict=True))
+    return [(one, do(tx)) for one in alike]
+
+
+def _tell(outcomes: Sequence[tuple[_Operation, Any]]) -> None:
+    """Give operations their outcomes; those who wait on a loop are woken all at once."""
+    of_loops: dict[asyncio.AbstractEventLoop, list[tuple[Any, Any]]] = {}
+    for operation, outcome in outcomes:
+        if operation.loop is None:
+            _settle([(operation.future, outcome)])
+        else:
+            of_loops.setdefault(operation.loop, []).append((operation.future, outcome))
+    for loop, pairs in of_loops.items():
+        # A loop that is closed has nobody waiting any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle, pairs)
+
+
+def _settle(pairs: list[tuple[Any, Any]]) -> None:
+    for future, outcome in pairs:
+        if future.done():
+            continue
+        if isinstance(outcome, BaseException):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
 
 
 def _reason(error: DBAPIError) -> str:
@@ -395,7 +388,12 @@ def _engine(url: str, *, writes: bool) -> Engine:
         address = "postgresql+psycopg://" + url.partition("://")[2]
         size = 1 if writes else READERS
         return sqlalchemy.create_engine(
-            address, pool_size=size, max_overflow=1, pool_pre_ping=True, connect_args={"connect_timeout": 5}
+            address,
+            pool_size=size,
+            max_overflow=1,
+            # The writer's own first statement tells it whether the connection lives.
+            pool_pre_ping=not writes,
+            connect_args={"connect_timeout": 5},
         )
     path = url.removeprefix("sqlite:///")
     make_private(path)

@@ -33,11 +33,11 @@ class Wanted:
     task_id: str | None = None
     flow_run_id: str | None = None
     map_index: int = -1
+    kind: str = dataclasses.field(init=False)
+    """The name of the state's class."""
 
-    @property
-    def kind(self) -> str:
-        """The name of the state's class."""
-        return str(self.document["type"])
+    def __post_init__(self) -> None:
+        self.kind = str(self.document["type"])
 
 
 @dataclasses.dataclass(slots=True)
@@ -76,6 +76,7 @@ class FlowRunNow(_Run):
     times_resurrected: int
     agent_id: str | None
     locks_versions: bool = False
+    updated: str | None = None
 
 
 @dataclasses.dataclass(slots=True)
@@ -90,6 +91,7 @@ class TaskRunNow(_Run):
     cache_key: str | None
     tags: str | None
     is_new: bool = False
+    updated: str | None = None
 
 
 def flow_run_verdict(run: FlowRunNow, wanted: Wanted) -> Refused | None:

@@ -19,9 +19,10 @@ from dagflow.server import encryption
 from dagflow.server.backend import Backend
 from dagflow.server.errors import Refusal
 from dagflow.server.orchestration.automations import filled
+from dagflow.server.orchestration.documents import state_document, wanted_state
 from dagflow.server.store import automations as store
 from dagflow.server.store import control, creation, flow_runs, schedules, values
-from dagflow.server.store.states import Batch, state_document, wanted_state
+from dagflow.server.store.batch import Batch
 
 __all__ = ["perform"]
 

@@ -12,10 +12,11 @@ from dagflow.server.clock import at, shifted
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
 from dagflow.server.errors import Busy
+from dagflow.server.orchestration.documents import state_document, wanted_state
 from dagflow.server.orchestration.kinds import FINISHED, HELD
 from dagflow.server.orchestration.staleness import is_lost
 from dagflow.server.store import claims, groups, holds
-from dagflow.server.store.states import Batch, state_document, wanted_state
+from dagflow.server.store.batch import Batch
 from dagflow.server.text import dumped, loaded
 from dagflow.utilities.logging import get_logger
 

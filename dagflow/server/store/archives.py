@@ -8,8 +8,9 @@ from sqlalchemy import delete, select
 
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
+from dagflow.server.orchestration.documents import state_document, wanted_state
 from dagflow.server.store import records
-from dagflow.server.store.states import Batch, state_document, wanted_state
+from dagflow.server.store.batch import Batch
 
 __all__ = ["archive", "delete_planned_runs", "unarchive"]
 

@@ -11,9 +11,11 @@ from sqlalchemy import Connection, and_, case, cast, func, or_, select, update
 
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
+from dagflow.server.orchestration.documents import state_document, wanted_state
 from dagflow.server.orchestration.kinds import HELD, READY
 from dagflow.server.store import groups, records
-from dagflow.server.store.states import Batch, state_document, wanted_state
+from dagflow.server.store.batch import Batch
+from dagflow.server.store.labels import label_limits
 from dagflow.server.text import dumped, loaded
 
 __all__ = ["Asking", "claim", "next_due", "runs_in_queue"]
@@ -153,11 +155,7 @@ class _Room:
 
     def __init__(self, tx: Tx) -> None:
         self.tx = tx
-        limits = tables.concurrency_limit
-        # Locked, so that of two servers on one PostgreSQL the second counts what the first hands out.
-        wanted = select(limits.c.name, limits.c.limit).where(limits.c.kind == "flow_label").order_by(limits.c.name)
-        rows = tx.execute(tx.locked(wanted))
-        self.limits: dict[str, int] = {row.name: row.limit for row in rows}
+        self.limits = label_limits(tx)
         self.used: dict[str, int] = {}
         self.pools: dict[str, Any] = {}
         if self.limits:

@@ -8,12 +8,14 @@ from sqlalchemy import select
 
 from dagflow.serialization.schemas import lossless, problems
 from dagflow.server.database import tables
-from dagflow.server.database.engine import Tx, portions
+from dagflow.server.database.engine import Tx
+from dagflow.server.database.statements import among
 from dagflow.server.errors import Conflict, Invalid, NotFound
+from dagflow.server.orchestration.documents import state_document, wanted_state
 from dagflow.server.orchestration.kinds import FINISHED, RESTARTED, SUCCESSFUL
 from dagflow.server.orchestration.rules import TaskRunNow
 from dagflow.server.store import logs
-from dagflow.server.store.states import Batch, state_document, wanted_state
+from dagflow.server.store.batch import Batch
 from dagflow.server.text import loaded
 
 __all__ = ["approve", "cancel", "restart", "start_now"]
@@ -228,9 +230,7 @@ def _warnings(tx: Tx, run_id: str, flow_id: str, again: set[str]) -> list[str]:
         .where(_TASK_RUN.c.flow_run_id == run_id, _TASK.c.auto_generated.is_(False))
     )
     lacking = set()
-    for row in (
-        row for some in portions(list(needed)) for row in tx.execute(runs.where(_TASK_RUN.c.task_id.in_(some)))
-    ):
+    for row in tx.execute(runs.where(among(_TASK_RUN.c.task_id)), {"ids": needed}):
         result = (loaded(row.serialized_state) or {}).get("_result") or {}
         if row.state in SUCCESSFUL - {"Mapped", "Skipped"} and not result.get("location"):
             lacking.add(row.slug)

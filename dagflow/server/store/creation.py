@@ -7,22 +7,26 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 
 from dagflow.exceptions import near_match
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
 from dagflow.server.errors import Conflict, Invalid, NotFound
+from dagflow.server.orchestration.documents import state_document
 from dagflow.server.orchestration.names import run_name
 from dagflow.server.orchestration.upcoming import PlannedRun
 from dagflow.server.store import groups, records
-from dagflow.server.store.states import state_document
 from dagflow.server.text import dumped
 from dagflow.utilities.identities import new_id
 
 __all__ = ["WantedRun", "create_flow_run", "create_planned"]
 
 _FLOW, _GROUP, _RUN, _DEPLOYMENT = tables.flow, tables.flow_group, tables.flow_run, tables.deployment
+
+_RUN_OF_ID = select(_RUN).where(_RUN.c.id == bindparam("id"))
+_RUN_OF_KEY = select(_RUN).where(_RUN.c.flow_id == bindparam("flow_id"), _RUN.c.idempotency_key == bindparam("key"))
+_INSERT_RUN, _INSERT_STATE = insert(_RUN), insert(tables.flow_run_state)
 
 
 @dataclasses.dataclass
@@ -56,7 +60,7 @@ class _Setting:
 def create_flow_run(tx: Tx, wanted: WantedRun) -> dict[str, Any]:
     """Create a run, or return the one that the same request, or one with the same idempotency key, created before."""
     if wanted.id is not None:
-        before = tx.execute(select(_RUN).where(_RUN.c.id == wanted.id)).first()
+        before = tx.execute(_RUN_OF_ID, {"id": wanted.id}).first()
         if before is not None:
             return _answer(records.record(before), created=False)
     setting = _setting(tx, wanted)
@@ -113,9 +117,7 @@ def _archived(tx: Tx, flow: dict[str, Any]) -> Conflict:
 
 def _repeated(tx: Tx, flow_id: str, wanted: WantedRun) -> dict[str, Any] | None:
     """Return the answer of the first request with the same key."""
-    row = tx.execute(
-        select(_RUN).where(_RUN.c.flow_id == flow_id, _RUN.c.idempotency_key == wanted.idempotency_key)
-    ).first()
+    row = tx.execute(_RUN_OF_KEY, {"flow_id": flow_id, "key": wanted.idempotency_key}).first()
     if row is None:
         return None
     run = records.record(row)
@@ -239,7 +241,7 @@ def _values(tx: Tx, setting: _Setting, *, start: str, **values: Any) -> dict[str
 
 
 def _insert(tx: Tx, rows: list[dict[str, Any]]) -> None:
-    tx.execute(insert(_RUN), rows)
+    tx.execute(_INSERT_RUN, rows)
     history = [
         {
             "id": row["state_id"],
@@ -253,7 +255,7 @@ def _insert(tx: Tx, rows: list[dict[str, Any]]) -> None:
         }
         for row in rows
     ]
-    tx.execute(insert(tables.flow_run_state), history)
+    tx.execute(_INSERT_STATE, history)
     tx.news += [("flow_run", row["id"], "Scheduled") for row in rows]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, and_, bindparam, or_, select
 
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
@@ -38,14 +38,17 @@ _SELECT = select(_GROUP, _FLOW.c.id.label("flow_id"), _FLOW.c.is_schedule_active
 )
 
 
+_LIVE_VERSION = (
+    select(*records.light_columns(_FLOW))
+    .where(_FLOW.c.flow_group_id == bindparam("group_id"), _FLOW.c.archived.is_(False))
+    .order_by(_FLOW.c.version.desc())
+    .limit(1)
+)
+
+
 def live_version(connection: Connection, group_id: str) -> dict[str, Any] | None:
     """Return the version of a group that is not archived, ``None`` when all are."""
-    row = connection.execute(
-        select(*records.light_columns(_FLOW))
-        .where(_FLOW.c.flow_group_id == group_id, _FLOW.c.archived.is_(False))
-        .order_by(_FLOW.c.version.desc())
-        .limit(1)
-    ).first()
+    row = connection.execute(_LIVE_VERSION, {"group_id": group_id}).first()
     return None if row is None else records.record(row)
 
 

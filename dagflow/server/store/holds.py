@@ -14,11 +14,13 @@ from dagflow.server.clock import at, stamp
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
 from dagflow.server.errors import Conflict, NotFound
+from dagflow.server.orchestration.documents import state_document, wanted_state
 from dagflow.server.orchestration.kinds import FINISHED, HELD
 from dagflow.server.orchestration.names import is_made_up
 from dagflow.server.orchestration.rules import FlowRunNow, TaskRunNow
 from dagflow.server.store import groups, logs, records
-from dagflow.server.store.states import Batch, make_task_runs, state_document, wanted_state
+from dagflow.server.store.batch import Batch
+from dagflow.server.store.states import make_task_runs
 from dagflow.server.text import loaded
 
 __all__ = ["beat", "begin", "check_hold", "holder_of", "lose", "release"]

@@ -17,15 +17,28 @@ from dagflow.server.orchestration.kinds import HELD
 from dagflow.server.orchestration.rules import full_tags
 from dagflow.server.text import loaded
 
-__all__ = ["full_labels"]
+__all__ = ["full_labels", "label_limits"]
 
 _LIMIT, _RUN = tables.concurrency_limit, tables.flow_run
 
 
+# Locked, so that of two servers on one PostgreSQL the second counts what the first lets begin.
+_LIMITS = (
+    select(_LIMIT.c.name, _LIMIT.c.limit)
+    .where(_LIMIT.c.kind == "flow_label")
+    .order_by(_LIMIT.c.name)
+    .with_for_update()
+)
+
+
+def label_limits(tx: Tx) -> dict[str, int]:
+    """Return how many runs with a label may go on at once, for the labels that have a limit."""
+    return {row.name: row.limit for row in tx.execute(_LIMITS)}
+
+
 def full_labels(tx: Tx, run_id: str, entered: Mapping[str, str]) -> list[str]:
     """Return those labels of a run that have no free slot; *entered* are states that are not in the database yet."""
-    wanted = tx.locked(select(_LIMIT.c.name, _LIMIT.c.limit).where(_LIMIT.c.kind == "flow_label"))
-    limits = {row.name: row.limit for row in tx.execute(wanted.order_by(_LIMIT.c.name))}
+    limits = label_limits(tx)
     if not limits:
         return []
     found = select(_RUN.c.id, _RUN.c.state, _RUN.c.labels)

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from dagflow.server.database import tables
-from dagflow.server.database.engine import Many, Tx
+from dagflow.server.database.engine import Tx
+from dagflow.server.database.statements import Many
 from dagflow.server.errors import Invalid, NotFound
 from dagflow.server.store import archives, groups, records, schedules
 from dagflow.server.store.projects import project_named
@@ -66,7 +67,7 @@ def _project(tx: Tx, id: str | None, name: str | None) -> str:
             raise Invalid("Registration needs project_name or project_id.")
         id = project_named(tx.connection, name)
     # Locked, so that of two servers that register the first version of a flow the second finds the group of the first.
-    if tx.execute(tx.locked(select(tables.project.c.id).where(tables.project.c.id == id))).first() is None:
+    if tx.execute(select(tables.project.c.id).where(tables.project.c.id == id).with_for_update()).first() is None:
         raise NotFound.of("project", id)
     return id
 
@@ -89,7 +90,7 @@ def _group(tx: Tx, document: dict[str, Any], project: str, name: str | None) -> 
             .limit(1)
         )
         statement = statement.where(table.c.id == newest.scalar_subquery())
-    row = tx.execute(tx.locked(statement)).first()
+    row = tx.execute(statement.with_for_update()).first()
     if row is not None:
         if row.flow_name != flow_name:
             records.change(tx, table, row.id, flow_name=flow_name)

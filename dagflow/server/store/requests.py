@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
 from dagflow.server.clock import shifted
 from dagflow.server.database import tables
@@ -15,13 +15,14 @@ from dagflow.server.text import dumped, loaded
 __all__ = ["answer_to", "forget_old", "keep", "once"]
 
 _REQUEST = tables.request
+_ANSWER = select(_REQUEST.c.answer).where(_REQUEST.c.id == bindparam("id"))
 KEPT_SECONDS = 3_600.0
 """How long answers are kept; nobody sends a request again after that."""
 
 
 def once(id: str, do: Callable[[Tx], Any], tx: Tx) -> Any:
     """Return what was answered to the request before; do it, and keep the answer, if it is new."""
-    known = tx.execute(select(_REQUEST.c.answer).where(_REQUEST.c.id == id)).scalar()
+    known = tx.execute(_ANSWER, {"id": id}).scalar()
     if known is not None:
         return loaded(known)
     outcome = do(tx)
@@ -31,7 +32,7 @@ def once(id: str, do: Callable[[Tx], Any], tx: Tx) -> Any:
 
 def answer_to(tx: Tx, id: str | None) -> Any:
     """Return what was answered to a request, ``None`` when it is new."""
-    return None if id is None else loaded(tx.execute(select(_REQUEST.c.answer).where(_REQUEST.c.id == id)).scalar())
+    return None if id is None else loaded(tx.execute(_ANSWER, {"id": id}).scalar())
 
 
 def keep(tx: Tx, id: str | None, outcome: Any) -> None:

@@ -6,13 +6,14 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 
 from dagflow.exceptions import PrefectException
 from dagflow.schedules.clocks import RRuleClock
 from dagflow.server.clock import stamp
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
+from dagflow.server.database.statements import among
 from dagflow.server.errors import Invalid, Refusal
 from dagflow.server.orchestration.upcoming import PlannedRun, missing_defaults, planned_runs
 from dagflow.server.store import archives, creation, groups, records
@@ -191,24 +192,37 @@ def scheduled_flows(connection: Any) -> list[str]:
     return list(connection.execute(found).scalars())
 
 
+_LIVE_FLOW = (
+    select(*records.light_columns(_FLOW), _GROUP.c.schedule.label("group_schedule"))
+    .join(_GROUP, _GROUP.c.id == _FLOW.c.flow_group_id)
+    .where(_FLOW.c.id == bindparam("flow_id"), _FLOW.c.archived.is_(False))
+)
+_LATEST = select(func.max(_RUN.c.scheduled_start_time)).where(
+    _RUN.c.flow_id == bindparam("flow_id"), _RUN.c.auto_scheduled.is_(True)
+)
+_LATEST_OF_GROUP = _LATEST.where(_RUN.c.deployment_id.is_(None))
+_LATEST_OF_DEPLOYMENT = _LATEST.where(_RUN.c.deployment_id == bindparam("deployment_id"))
+_DEPLOYED_SCHEDULES = select(_DEPLOYMENT.c.id, _DEPLOYMENT.c.schedule).where(
+    _DEPLOYMENT.c.flow_group_id == bindparam("flow_group_id"),
+    _DEPLOYMENT.c.schedule.is_not(None),
+    _DEPLOYMENT.c.is_schedule_active.is_(True),
+)
+_KEYS = select(_RUN.c.idempotency_key).where(
+    _RUN.c.flow_id == bindparam("flow_id"), among(_RUN.c.idempotency_key, "keys")
+)
+
+
 def make_planned_runs(tx: Tx, flow_id: str, limits: Limits = DEFAULT_LIMITS) -> list[str]:
     """Make the runs that the schedules of a live version ask for next; return the ids of new ones."""
-    flow = tx.execute(
-        select(*records.light_columns(_FLOW), _GROUP.c.schedule.label("group_schedule"))
-        .join(_GROUP, _GROUP.c.id == _FLOW.c.flow_group_id)
-        .where(_FLOW.c.id == flow_id, _FLOW.c.archived.is_(False))
-    ).first()
+    flow = tx.execute(_LIVE_FLOW, {"flow_id": flow_id}).first()
     if flow is None:
         return []
     made: list[str] = []
     for deployment_id, schedule in _schedules_of(tx, flow):
-        latest = tx.execute(
-            select(func.max(_RUN.c.scheduled_start_time)).where(
-                _RUN.c.flow_id == flow_id,
-                _RUN.c.auto_scheduled.is_(True),
-                _RUN.c.deployment_id.is_(None) if deployment_id is None else _RUN.c.deployment_id == deployment_id,
-            )
-        ).scalar()
+        if deployment_id is None:
+            latest = tx.execute(_LATEST_OF_GROUP, {"flow_id": flow_id}).scalar()
+        else:
+            latest = tx.execute(_LATEST_OF_DEPLOYMENT, {"flow_id": flow_id, "deployment_id": deployment_id}).scalar()
         plan = _planned(schedule, tx.now, latest, limits, deployment_id or "")
         made += creation.create_planned(tx, flow_id, deployment_id, _not_there(tx, flow_id, plan))
     return made
@@ -219,22 +233,13 @@ def _schedules_of(tx: Tx, flow: Any) -> Iterator[tuple[str | None, Any]]:
     own = loaded(flow.group_schedule) or loaded(flow.schedule)
     if own is not None and flow.is_schedule_active:
         yield None, own
-    deployments = select(_DEPLOYMENT.c.id, _DEPLOYMENT.c.schedule).where(
-        _DEPLOYMENT.c.flow_group_id == flow.flow_group_id,
-        _DEPLOYMENT.c.schedule.is_not(None),
-        _DEPLOYMENT.c.is_schedule_active.is_(True),
-    )
-    for id, text in tx.execute(deployments).all():
+    for id, text in tx.execute(_DEPLOYED_SCHEDULES, {"flow_group_id": flow.flow_group_id}).all():
         yield id, loaded(text)
 
 
 def _not_there(tx: Tx, flow_id: str, plan: list[PlannedRun]) -> list[PlannedRun]:
     keys = [one.key for one in plan]
-    there = set(
-        tx.execute(
-            select(_RUN.c.idempotency_key).where(and_(_RUN.c.flow_id == flow_id, _RUN.c.idempotency_key.in_(keys)))
-        ).scalars()
-    )
+    there = set(tx.execute(_KEYS, {"flow_id": flow_id, "keys": keys}).scalars())
     return [one for one in plan if one.key not in there]
 
 

@@ -56,7 +56,8 @@ def take(tx: Tx, wanted: WantedSlots) -> dict[str, Any]:
         Conflict: when the run is in other hands.
     """
     check_hold(tx, wanted.flow_run_id, wanted.run_token)
-    row = tx.execute(tx.locked(select(_LIMIT).where(_LIMIT.c.kind == NAMED, _LIMIT.c.name == wanted.name))).first()
+    limit = select(_LIMIT).where(_LIMIT.c.kind == NAMED, _LIMIT.c.name == wanted.name)
+    row = tx.execute(limit.with_for_update()).first()
     if row is None:
         return {"granted": True, "limit": None, "wait_seconds": 0.0}
     if 0 < row.limit < wanted.occupy:

@@ -10,8 +10,9 @@ from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
 from dagflow.server.errors import Invalid, NotFound
 from dagflow.server.orchestration.kinds import FINISHED, expanded
+from dagflow.server.store.batch import Batch
 from dagflow.server.store.records import Page
-from dagflow.server.store.states import Batch, make_task_runs, pending
+from dagflow.server.store.states import make_task_runs, pending
 from dagflow.server.text import loaded
 from dagflow.utilities.identities import task_run_id
 
