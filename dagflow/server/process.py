@@ -97,6 +97,7 @@ def _run(settings: ServerSettings, listener: socket.socket, ready: Callable[[Ser
         lifespan="on",
         log_level="warning",
         access_log=False,
+        proxy_headers=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=DRAIN_SECONDS,
         server_header=False,
