@@ -32,7 +32,7 @@ def task_run_id(flow_run_id: str, task_id: str, map_index: int = -1) -> str:
     Return the identity of the run of a task, or of one of its mapped children, in a flow run.
 
     It follows from what it names, so an engine knows it without asking. It begins like that of the flow run: what
-    belongs to one flow run stands together in a database's indexes, and reports of many tasks change few of their pages.
+    belongs to one flow run stands together in a database's indexes, and reports of many tasks change few pages.
 
     >>> run, task = "c0ffee00-0000-4000-8000-000000000001", "c0ffee00-0000-4000-8000-000000000002"
     >>> task_run_id(run, task) == task_run_id(run, task, -1) != task_run_id(run, task, 0)
