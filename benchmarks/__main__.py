@@ -12,7 +12,7 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from benchmarks import backend, building, cluster, engine, pools
@@ -48,6 +48,14 @@ def prefect_rows(python: str) -> Iterator[Row]:
         yield Row(f"against Prefect: {name}", micro(seconds), peer, seconds / found[name])
 
 
+def shown(rows: Iterable[Row]) -> Iterator[Row]:
+    """Yield *rows*, and show each as soon as it is measured: all of them take minutes."""
+    for row in rows:
+        verdict = "" if row.met is None else "met" if row.met else "MISSED"
+        print(f"{row.name.strip()}: {row.figure or row.peer}  {verdict}", file=sys.stderr, flush=True)
+        yield row
+
+
 def main() -> int:
     """Print the table; return how many targets were missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
@@ -55,11 +63,12 @@ def main() -> int:
     parser.add_argument("--rst", action="store_true", help="print the table as it stands in the documents")
     parser.add_argument("--only", choices=sorted(PARTS), action="append")
     arguments = parser.parse_args()
-    rows = [row for name in arguments.only or PARTS for row in PARTS[name]()]
+    parts = arguments.only or list(PARTS)
+    rows = list(shown(row for name in parts for row in PARTS[name]()))
     if arguments.prefect:
-        rows += prefect_rows(arguments.prefect)
-        if "dask" in (arguments.only or PARTS):
-            rows += cluster.prefect_rows(arguments.prefect)
+        rows += shown(prefect_rows(arguments.prefect))
+        if "dask" in parts:
+            rows += shown(cluster.prefect_rows(arguments.prefect))
     print(rst_table(rows) if arguments.rst else table(rows))
     missed = sum(row.met is False for row in rows)
     print(f"\n{missed} of {sum(row.met is not None for row in rows)} targets missed", file=sys.stderr)

@@ -10,6 +10,47 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 __all__ = ["PatientProtocol"]
 
 HEADER_SECONDS = 10.0
+MOST_JOINED = 65_536
+"""Bytes that wait to be written at most; behind them the connection tells whether its other end keeps up."""
+
+
+class JoinedWrites:
+    """
+    A transport that writes what is given to it together: head and body of an answer go out as one packet.
+
+    Args:
+        transport: the one that writes.
+        loop: the loop that it is on.
+    """
+
+    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Write *data*, at the latest when the loop comes round again."""
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size > MOST_JOINED:
+            self._flush()
+
+    def close(self) -> None:
+        """Close the connection after what was to be written."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        parts, self._parts, self._size = self._parts, [], 0
+        if parts:
+            self._transport.write(b"".join(parts))
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the transport has."""
+        return getattr(self._transport, name)
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -20,7 +61,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request."""
-        super().connection_made(transport)
+        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
         self._wait()
 
     def data_received(self, data: bytes) -> None:

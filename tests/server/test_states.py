@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 
+from dagflow.server.backend import Backend as ServerBackend
+from dagflow.server.database.upgrade import upgrade
+from dagflow.server.settings import ServerSettings
 from dagflow.server.store import batch
 from dagflow.utilities.identities import new_id
 from tests.server.calls import Api, Refused, flow_document, nobody, state, task_document
+from tests.server.databases import MakeUrl
 
 FINISHED = ("Success", "Failed", "Skipped", "TriggerFailed", "TimedOut", "Cancelled", "Cached", "Mapped")
 UNFINISHED = ("Scheduled", "Pending", "Paused", "Retrying", "Submitted", "Queued", "ClientFailed", "Resume")
@@ -404,6 +408,39 @@ def test_a_flow_may_have_more_tasks_than_a_statement_takes_values(api: Api) -> N
     statement = str(batch._SELECT_TASK_RUNS.compile(dialect=api.server.backend.database.writer.dialect))
 
     assert len(re.findall(r"\?|%\(", statement)) == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [batch._SELECT_TASK_RUNS, batch._SELECT_FLOW_RUNS, batch._SELECT_KNOWN_OF_TASK_RUNS],
+)
+def test_what_states_ask_the_database_needs_no_look_at_every_row(new_sqlite: MakeUrl, statement: Any) -> None:
+    server = ServerBackend(ServerSettings(database_url=new_sqlite()))
+    upgrade(server.database.writer, server.settings.database_url)
+    try:
+        text = f"EXPLAIN QUERY PLAN {statement.compile(dialect=server.database.writer.dialect)}"
+        plan = server.database.read(
+            lambda connection: connection.exec_driver_sql(text, ("[]",)).scalars("detail").all()
+        )
+    finally:
+        server.close()
+
+    assert not [step for step in plan if step.startswith("SCAN") and "json_each" not in step], plan
+
+
+def test_an_error_behind_states_is_answered_and_not_told(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(request: Any) -> Any:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(api.server.backend, "set_states", fail)
+
+    answer = api.http.post("/states", json={})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "INTERNAL")
+    assert "secret" not in answer.text
+    assert "POST /api/states failed." in caplog.text
 
 
 def test_a_restart_warns_of_each_value_that_was_kept_nowhere(api: Api) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 from dagflow.server.backend import Backend
 from dagflow.server.clock import stamp
 from dagflow.server.database import tables
-from dagflow.server.database.engine import Tx
+from dagflow.server.database.engine import Bulk, Tx
 from dagflow.server.errors import Refusal
 from dagflow.server.orchestration.upcoming import MOST_RUNS
 from dagflow.server.store import schedules
@@ -26,7 +26,7 @@ def run(backend: Backend) -> None:
     database, limits = backend.database, backend.limits
     covered_until = stamp(backend.clock.now() + limits.ahead)
     flows = database.read(lambda connection: _needing(connection, limits.count, covered_until))
-    waiting = [(flow, database.submit(partial(_plan, flow, limits))) for flow in flows]
+    waiting = [(flow, database.submit(_PLAN, (flow, limits))) for flow in flows]
     for flow_id, future in waiting:
         try:
             future.result()
@@ -41,8 +41,11 @@ def _note(flow_id: str, problem: str, tx: Tx) -> None:
     schedules.note_problem(tx, flow_id, problem)
 
 
-def _plan(flow_id: str, limits: schedules.Limits, tx: Tx) -> None:
-    schedules.make_planned_runs(tx, flow_id, limits)
+def _plan(tx: Tx, wanted: list[tuple[str, schedules.Limits]]) -> list[Any]:
+    return schedules.plan_many(tx, [flow_id for flow_id, _ in wanted], wanted[0][1])
+
+
+_PLAN: Bulk[Any] = Bulk(_plan)
 
 
 def _needing(connection: Connection, count: int, covered_until: str) -> list[str]:

@@ -98,15 +98,12 @@ def _skip_overlapping(backend: Backend) -> None:
 
 def _overlapping(now: str) -> Any:
     """Return the query for due runs whose policy is to be skipped while another run of their flow is active."""
-    deployment, other = tables.deployment, _RUN.alias()
+    other = _RUN.alias()
     of_group = case((_GROUP.c.settings.contains(dumped({"overlap_policy": "skip"})[1:-1]), "skip"))
     is_active = other.c.flow_group_id == _RUN.c.flow_group_id, other.c.state.in_(HELD), other.c.id != _RUN.c.id
     return (
-        select(_RUN.c.id, _RUN.c.flow_group_id)
-        .join(_GROUP, _GROUP.c.id == _RUN.c.flow_group_id)
-        .outerjoin(deployment, deployment.c.id == _RUN.c.deployment_id)
-        .where(_RUN.c.state == "Scheduled", _RUN.c.state_start_time <= now)
-        .where(func.coalesce(deployment.c.overlap_policy, of_group) == "skip")
+        claims.DUE_RUNS.where(_RUN.c.state == "Scheduled", _RUN.c.state_start_time <= now)
+        .where(func.coalesce(tables.deployment.c.overlap_policy, of_group) == "skip")
         .where(select(other.c.id).where(*is_active).exists())
         .limit(MOST_SKIPPED)
     )
@@ -115,7 +112,7 @@ def _overlapping(now: str) -> Any:
 def _skip(tx: Tx, rows: list[Any]) -> None:
     batch = Batch(tx, actor="scheduler")
     for row in rows:
-        if claims.overlap_policy(tx, row) == "skip" and claims.is_active(tx, row.flow_group_id, row.id):
+        if claims.overlap_policy(row) == "skip" and claims.is_active(tx, row.flow_group_id, row.id):
             batch.read_flow_runs([row.id])
             message = "Skipped: another run of this flow was active when this one became due (overlap policy `skip`)."
             document = state_document("Cancelled", message)

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, cast, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, cast, func, or_, select, update
 
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
@@ -22,9 +22,37 @@ __all__ = ["Asking", "claim", "next_due", "runs_in_queue"]
 
 _RUN, _TASK_RUN, _FLOW, _GROUP = tables.flow_run, tables.task_run, tables.flow, tables.flow_group
 _POOL, _QUEUE = tables.work_pool, tables.work_queue
+LOOKED_AT_FIRST = 10
 LOOKED_AT = 500
 """Candidates looked at for one claim; more are looked at by the next one."""
 MOST_LABELS_FOR_SUBSETS = 8
+
+
+DUE_RUNS = (
+    select(
+        _RUN.c.id, _RUN.c.labels, _RUN.c.state, _RUN.c.state_start_time, _RUN.c.pool, _RUN.c.queue,
+        _RUN.c.flow_group_id, _RUN.c.flow_id, tables.deployment.c.overlap_policy.label("policy"), _GROUP.c.settings,
+    )
+    .join(_GROUP, _GROUP.c.id == _RUN.c.flow_group_id)
+    .outerjoin(tables.deployment, tables.deployment.c.id == _RUN.c.deployment_id)
+)  # fmt: skip
+_ACTIVE = (
+    select(_RUN.c.id)
+    .where(
+        _RUN.c.flow_group_id == bindparam("group_id"), _RUN.c.state.in_(HELD), _RUN.c.id != bindparam("besides")
+    )
+    .limit(1)
+)
+_HANDED_OUT = (
+    select(
+        _FLOW.c.id, _FLOW.c.name, _FLOW.c.version, _FLOW.c.storage, _FLOW.c.run_config, _FLOW.c.core_version,
+        _FLOW.c.flow_group_id, tables.project.c.name.label("project_name"),
+        _GROUP.c.run_config.label("group_run_config"), _GROUP.c.settings,
+    )
+    .join(tables.project, tables.project.c.id == _FLOW.c.project_id)
+    .join(_GROUP, _GROUP.c.id == _FLOW.c.flow_group_id)
+    .where(_FLOW.c.id == bindparam("flow_id"))
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,15 +109,17 @@ def _candidates(tx: Tx, asking: Asking) -> Iterator[Any]:
     )
     ready = _RUN.c.state.in_(READY) & (_RUN.c.state_start_time <= now)
     waiting = and_(_RUN.c.state == "Running", _RUN.c.held.is_(False), _RUN.c.id.in_(due_tasks))
-    columns = (_RUN.c.id, _RUN.c.labels, _RUN.c.state, _RUN.c.state_start_time, _RUN.c.pool, _RUN.c.queue)
     for condition in (ready, waiting):
-        statement = select(*columns, _RUN.c.flow_group_id, _RUN.c.flow_id).where(condition, *_fitting(tx, asking))
-        statement = statement.order_by(*_order(asking), _RUN.c.state_start_time, _RUN.c.id).limit(LOOKED_AT)
-        if not tx.is_sqlite:
-            statement = statement.with_for_update(skip_locked=True, of=_RUN)
-        for row in tx.execute(statement).all():
-            if _fits(row, asking):
-                yield row
+        statement = DUE_RUNS.where(condition, *_fitting(tx, asking))
+        statement = statement.order_by(*_order(asking), _RUN.c.state_start_time, _RUN.c.id)
+        # The first few are nearly always enough; what is looked at is locked, and locking is work.
+        few = asking.limit + LOOKED_AT_FIRST
+        for offset, limit in ((0, few), (few, LOOKED_AT)):
+            part = statement.limit(limit).offset(offset)
+            rows = tx.execute(part.with_for_update(skip_locked=True, of=_RUN)).all()
+            yield from (row for row in rows if _fits(row, asking))
+            if len(rows) < limit:
+                break
 
 
 def _fitting(tx: Tx, asking: Asking) -> list[Any]:
@@ -200,7 +230,7 @@ class _Room:
         """Return ``skip`` or ``queue`` when another run of the flow is active and the policy says so."""
         if row.state == "Running":
             return None
-        policy = overlap_policy(self.tx, row)
+        policy = overlap_policy(row)
         if policy == "allow" or not is_active(self.tx, row.flow_group_id, row.id):
             return None
         return policy
@@ -216,25 +246,15 @@ class _Room:
                 used[key] = used.get(key, 0) + 1
 
 
-def overlap_policy(tx: Tx, row: Any) -> str:
-    """Return what is to happen when a run becomes due while another one of its flow is active."""
-    deployments = tables.deployment
-    own = (
-        select(deployments.c.overlap_policy)
-        .join(_RUN, _RUN.c.deployment_id == deployments.c.id)
-        .where(_RUN.c.id == row.id)
-    )
-    policy: str | None = tx.execute(own).scalar()
-    if policy is None:
-        settings = tx.execute(select(_GROUP.c.settings).where(_GROUP.c.id == row.flow_group_id)).scalar()
-        policy = (groups.DEFAULT_SETTINGS | loaded(settings, {}))["overlap_policy"]
+def overlap_policy(row: Any) -> str:
+    """Return what is to happen when a run of :data:`DUE_RUNS` becomes due while another one of its flow is active."""
+    policy: str = row.policy or (groups.DEFAULT_SETTINGS | loaded(row.settings, {}))["overlap_policy"]
     return policy
 
 
 def is_active(tx: Tx, group_id: str, besides: str) -> bool:
     """Tell whether a run of the group, other than the one given, is being executed."""
-    found = select(_RUN.c.id).where(_RUN.c.flow_group_id == group_id, _RUN.c.state.in_(HELD), _RUN.c.id != besides)
-    return tx.execute(found.limit(1)).first() is not None
+    return tx.execute(_ACTIVE, {"group_id": group_id, "besides": besides}).first() is not None
 
 
 def _skip(batch: Batch, row: Any) -> None:
@@ -277,16 +297,7 @@ def _handed_out(tx: Tx, run_id: str, continues: bool) -> dict[str, Any]:
     from dagflow.server.store.flow_runs import get_flow_run
 
     run = get_flow_run(tx.connection, run_id)
-    row = tx.execute(
-        select(
-            _FLOW.c.id, _FLOW.c.name, _FLOW.c.version, _FLOW.c.storage, _FLOW.c.run_config, _FLOW.c.core_version,
-            _FLOW.c.flow_group_id, tables.project.c.name.label("project_name"),
-            _GROUP.c.run_config.label("group_run_config"), _GROUP.c.settings,
-        )
-        .join(tables.project, tables.project.c.id == _FLOW.c.project_id)
-        .join(_GROUP, _GROUP.c.id == _FLOW.c.flow_group_id)
-        .where(_FLOW.c.id == run["flow_id"])
-    ).one()  # fmt: skip
+    row = tx.execute(_HANDED_OUT, {"flow_id": run["flow_id"]}).one()
     flow = records.record(row)
     settings = groups.DEFAULT_SETTINGS | (flow.pop("settings") or {})
     group_run_config = loaded(flow.pop("group_run_config"))

@@ -20,7 +20,7 @@ from dagflow.server.store import groups, records
 from dagflow.server.text import dumped
 from dagflow.utilities.identities import new_id
 
-__all__ = ["WantedRun", "create_flow_run", "create_planned"]
+__all__ = ["Setting", "WantedRun", "create_flow_run", "insert_runs", "planned_rows"]
 
 _FLOW, _GROUP, _RUN, _DEPLOYMENT = tables.flow, tables.flow_group, tables.flow_run, tables.deployment
 
@@ -49,7 +49,7 @@ class WantedRun:
 
 
 @dataclasses.dataclass
-class _Setting:
+class Setting:
     """What a run takes its settings from: the version, its group, and a deployment."""
 
     flow: dict[str, Any]
@@ -73,11 +73,11 @@ def create_flow_run(tx: Tx, wanted: WantedRun) -> dict[str, Any]:
             return repeated
     parameters = _parameters(setting, wanted.parameters or {})
     row = _row(tx, setting, wanted, parameters)
-    _insert(tx, [row])
+    insert_runs(tx, [row])
     return _answer(records.with_documents(dict(row)), created=True)
 
 
-def _setting(tx: Tx, wanted: WantedRun) -> _Setting:
+def _setting(tx: Tx, wanted: WantedRun) -> Setting:
     deployment = None
     flow: dict[str, Any] | None
     if wanted.deployment_id is not None:
@@ -99,7 +99,7 @@ def _setting(tx: Tx, wanted: WantedRun) -> _Setting:
     else:
         raise Invalid("A run needs flow_id, version_group_id or deployment_id.")
     group = records.fetch(tx.connection, _GROUP, flow["flow_group_id"])
-    return _Setting(flow, group, deployment)
+    return Setting(flow, group, deployment)
 
 
 def _archived(tx: Tx, flow: dict[str, Any]) -> Conflict:
@@ -131,7 +131,7 @@ def _repeated(tx: Tx, flow_id: str, wanted: WantedRun) -> dict[str, Any] | None:
     return _answer(run, created=False)
 
 
-def _parameters(setting: _Setting, given: dict[str, Any]) -> dict[str, Any]:
+def _parameters(setting: Setting, given: dict[str, Any]) -> dict[str, Any]:
     """Return the values of all parameters: defaults of the flow, the group, the deployment, then what was given."""
     known = {one["name"]: one for one in setting.flow["parameters"] or []}
     unknown = sorted(given.keys() - known.keys())
@@ -169,7 +169,7 @@ def _check_values(known: dict[str, dict[str, Any]], values: dict[str, Any]) -> N
         raise Invalid(f"Parameters have wrong values: {lines}.", detail={"parameters": wrong})
 
 
-def _row(tx: Tx, setting: _Setting, wanted: WantedRun, parameters: dict[str, Any]) -> dict[str, Any]:
+def _row(tx: Tx, setting: Setting, wanted: WantedRun, parameters: dict[str, Any]) -> dict[str, Any]:
     from dagflow.server.orchestration.rules import moment
 
     try:
@@ -196,7 +196,7 @@ def _row(tx: Tx, setting: _Setting, wanted: WantedRun, parameters: dict[str, Any
 
 
 def _labels(
-    setting: _Setting, labels: list[str] | None, run_config: dict[str, Any] | None, agentless: bool = False
+    setting: Setting, labels: list[str] | None, run_config: dict[str, Any] | None, agentless: bool = False
 ) -> str:
     """Return the labels of a run: the first that somebody has set, an empty list being one."""
     group, deployment = setting.group, setting.deployment
@@ -217,7 +217,7 @@ def _labels(
     return dumped(sorted({str(one) for one in chosen}))
 
 
-def _values(tx: Tx, setting: _Setting, *, start: str, **values: Any) -> dict[str, Any]:
+def _values(tx: Tx, setting: Setting, *, start: str, **values: Any) -> dict[str, Any]:
     """Return the row of a new run, Scheduled for *start*."""
     deployment = setting.deployment
     state = dumped(state_document("Scheduled", "Flow run scheduled.", start_time=start))
@@ -240,7 +240,10 @@ def _values(tx: Tx, setting: _Setting, *, start: str, **values: Any) -> dict[str
     }
 
 
-def _insert(tx: Tx, rows: list[dict[str, Any]]) -> None:
+def insert_runs(tx: Tx, rows: list[dict[str, Any]]) -> None:
+    """Let runs be, each with the state that it begins in."""
+    if not rows:
+        return
     tx.execute(_INSERT_RUN, rows)
     history = [
         {
@@ -273,39 +276,28 @@ def _answer(run: dict[str, Any], *, created: bool) -> dict[str, Any]:
 # --- schedules -------------------------------------------------------------------------------------------------
 
 
-def create_planned(tx: Tx, flow_id: str, deployment_id: str | None, plan: Iterable[PlannedRun]) -> list[str]:
-    """Create runs that a schedule asks for; return their ids."""
-    plan = list(plan)
-    if not plan:
-        return []
-    flow = records.fetch(tx.connection, _FLOW, flow_id)
-    group = records.fetch(tx.connection, _GROUP, flow["flow_group_id"])
-    deployment = None if deployment_id is None else records.fetch(tx.connection, _DEPLOYMENT, deployment_id)
-    setting = _Setting(flow, group, deployment)
-    rows = []
-    for one in plan:
-        parameters = _planned_parameters(setting, one.parameters)
-        rows.append(
-            _values(
-                tx,
-                setting,
-                id=new_id(),
-                name=run_name(),
-                parameters=dumped(parameters),
-                context="{}",
-                labels=_labels(setting, one.labels, None),
-                run_config=None,
-                start=one.start_time,
-                deployment_id=deployment_id,
-                idempotency_key=one.key,
-                auto_scheduled=True,
-                agentless=False,
-            )
+def planned_rows(tx: Tx, setting: Setting, plan: Iterable[PlannedRun]) -> list[dict[str, Any]]:
+    """Return the rows of runs that a schedule asks for."""
+    return [
+        _values(
+            tx,
+            setting,
+            id=new_id(),
+            name=run_name(),
+            parameters=dumped(_planned_parameters(setting, one.parameters)),
+            context="{}",
+            labels=_labels(setting, one.labels, None),
+            run_config=None,
+            start=one.start_time,
+            deployment_id=setting.deployment and setting.deployment["id"],
+            idempotency_key=one.key,
+            auto_scheduled=True,
+            agentless=False,
         )
-    _insert(tx, rows)
-    return [row["id"] for row in rows]
+        for one in plan
+    ]
 
 
-def _planned_parameters(setting: _Setting, defaults: dict[str, Any]) -> dict[str, Any]:
+def _planned_parameters(setting: Setting, defaults: dict[str, Any]) -> dict[str, Any]:
     known = {one["name"] for one in setting.flow["parameters"] or []}
     return _parameters(setting, {name: value for name, value in defaults.items() if name in known})

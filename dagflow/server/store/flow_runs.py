@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, or_, select, union_all, update
+from sqlalchemy import Connection, Select, bindparam, func, or_, select, union_all, update
 
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
@@ -32,6 +32,7 @@ _SELECT: Select[Any] = (
     .join(_PROJECT, _PROJECT.c.id == _FLOW.c.project_id)
     .outerjoin(_DEPLOYMENT, _DEPLOYMENT.c.id == _RUN.c.deployment_id)
 )
+_SELECT_ONE = _SELECT.where(_RUN.c.id == bindparam("id"))
 _ORDERS = {
     "created": (_RUN.c.created, _RUN.c.id),
     "scheduled": (_RUN.c.scheduled_start_time, _RUN.c.id),
@@ -41,7 +42,7 @@ _ORDERS = {
 
 def get_flow_run(connection: Connection, id: str) -> dict[str, Any]:
     """Return a flow run."""
-    row = connection.execute(_SELECT.where(_RUN.c.id == id)).first()
+    row = connection.execute(_SELECT_ONE, {"id": id}).first()
     if row is None:
         raise NotFound.of("flow run", id)
     return records.record(row)

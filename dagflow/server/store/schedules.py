@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import func, or_, select, update
 
 from dagflow.exceptions import PrefectException
 from dagflow.schedules.clocks import RRuleClock
@@ -17,7 +17,6 @@ from dagflow.server.database.statements import among
 from dagflow.server.errors import Invalid, Refusal
 from dagflow.server.orchestration.upcoming import PlannedRun, missing_defaults, planned_runs
 from dagflow.server.store import archives, creation, groups, records
-from dagflow.server.text import loaded
 from dagflow.utilities.deadline import within
 
 __all__ = [
@@ -27,6 +26,7 @@ __all__ = [
     "check_schedule",
     "is_paused",
     "make_planned_runs",
+    "plan_many",
     "scheduled_flows",
     "set_active",
     "set_group_schedule",
@@ -192,55 +192,91 @@ def scheduled_flows(connection: Any) -> list[str]:
     return list(connection.execute(found).scalars())
 
 
-_LIVE_FLOW = (
-    select(*records.light_columns(_FLOW), _GROUP.c.schedule.label("group_schedule"))
-    .join(_GROUP, _GROUP.c.id == _FLOW.c.flow_group_id)
-    .where(_FLOW.c.id == bindparam("flow_id"), _FLOW.c.archived.is_(False))
-)
-_LATEST = select(func.max(_RUN.c.scheduled_start_time)).where(
-    _RUN.c.flow_id == bindparam("flow_id"), _RUN.c.auto_scheduled.is_(True)
-)
-_LATEST_OF_GROUP = _LATEST.where(_RUN.c.deployment_id.is_(None))
-_LATEST_OF_DEPLOYMENT = _LATEST.where(_RUN.c.deployment_id == bindparam("deployment_id"))
-_DEPLOYED_SCHEDULES = select(_DEPLOYMENT.c.id, _DEPLOYMENT.c.schedule).where(
-    _DEPLOYMENT.c.flow_group_id == bindparam("flow_group_id"),
+_LIVE_FLOWS = select(*records.light_columns(_FLOW)).where(among(_FLOW.c.id, "flow_ids"), _FLOW.c.archived.is_(False))
+_GROUPS = select(_GROUP).where(among(_GROUP.c.id, "group_ids"))
+_DEPLOYED = select(_DEPLOYMENT).where(
+    among(_DEPLOYMENT.c.flow_group_id, "group_ids"),
     _DEPLOYMENT.c.schedule.is_not(None),
     _DEPLOYMENT.c.is_schedule_active.is_(True),
 )
-_KEYS = select(_RUN.c.idempotency_key).where(
-    _RUN.c.flow_id == bindparam("flow_id"), among(_RUN.c.idempotency_key, "keys")
+_LATEST = (
+    select(_RUN.c.flow_id, _RUN.c.deployment_id, func.max(_RUN.c.scheduled_start_time))
+    .where(among(_RUN.c.flow_id, "flow_ids"), _RUN.c.auto_scheduled.is_(True))
+    .group_by(_RUN.c.flow_id, _RUN.c.deployment_id)
+)
+_KEYS = select(_RUN.c.flow_id, _RUN.c.idempotency_key).where(
+    among(_RUN.c.flow_id, "flow_ids"), among(_RUN.c.idempotency_key, "keys")
 )
 
 
 def make_planned_runs(tx: Tx, flow_id: str, limits: Limits = DEFAULT_LIMITS) -> list[str]:
     """Make the runs that the schedules of a live version ask for next; return the ids of new ones."""
-    flow = tx.execute(_LIVE_FLOW, {"flow_id": flow_id}).first()
-    if flow is None:
-        return []
-    made: list[str] = []
-    for deployment_id, schedule in _schedules_of(tx, flow):
-        if deployment_id is None:
-            latest = tx.execute(_LATEST_OF_GROUP, {"flow_id": flow_id}).scalar()
+    outcome = plan_many(tx, [flow_id], limits)[0]
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def plan_many(tx: Tx, flow_ids: Sequence[str], limits: Limits) -> list[list[str] | Exception]:
+    """
+    Make the runs that the schedules of live versions ask for next; return, for each, the ids of new ones.
+
+    A schedule that cannot be followed has the reason in place of ids, and keeps nobody else's runs from being made.
+    """
+    flows = [records.record(row) for row in tx.execute(_LIVE_FLOWS, {"flow_ids": flow_ids})]
+    latest = {
+        (flow_id, deployment_id): start
+        for flow_id, deployment_id, start in tx.execute(_LATEST, {"flow_ids": flow_ids})
+    }
+    outcomes: dict[str, list[str] | Exception] = {}
+    plans: list[tuple[creation.Setting, list[PlannedRun]]] = []
+    for setting, schedule in _followed(tx, flows):
+        flow_id, deployment_id = setting.flow["id"], setting.deployment and setting.deployment["id"]
+        try:
+            plan = _planned(schedule, tx.now, latest.get((flow_id, deployment_id)), limits, deployment_id or "")
+        except Exception as error:
+            outcomes[flow_id] = error
         else:
-            latest = tx.execute(_LATEST_OF_DEPLOYMENT, {"flow_id": flow_id, "deployment_id": deployment_id}).scalar()
-        plan = _planned(schedule, tx.now, latest, limits, deployment_id or "")
-        made += creation.create_planned(tx, flow_id, deployment_id, _not_there(tx, flow_id, plan))
-    return made
+            plans.append((setting, plan))
+    rows = _rows(tx, [(setting, plan) for setting, plan in plans if setting.flow["id"] not in outcomes], outcomes)
+    creation.insert_runs(tx, [row for some in rows.values() for row in some])
+    made = {flow_id: [row["id"] for row in some] for flow_id, some in rows.items()}
+    return [outcomes.get(flow_id) or made.get(flow_id, []) for flow_id in flow_ids]
 
 
-def _schedules_of(tx: Tx, flow: Any) -> Iterator[tuple[str | None, Any]]:
-    """Yield the schedules to be followed, with the deployments they belong to; ``None`` for the group's own."""
-    own = loaded(flow.group_schedule) or loaded(flow.schedule)
-    if own is not None and flow.is_schedule_active:
-        yield None, own
-    for id, text in tx.execute(_DEPLOYED_SCHEDULES, {"flow_group_id": flow.flow_group_id}).all():
-        yield id, loaded(text)
+def _followed(tx: Tx, flows: list[dict[str, Any]]) -> Iterator[tuple[creation.Setting, Any]]:
+    """Yield the schedules to be followed, with what their runs take settings from."""
+    ids = {"group_ids": [flow["flow_group_id"] for flow in flows]}
+    of_id = {row.id: records.record(row) for row in tx.execute(_GROUPS, ids)}
+    deployed: dict[str, list[dict[str, Any]]] = {}
+    for row in tx.execute(_DEPLOYED, ids):
+        deployed.setdefault(row.flow_group_id, []).append(records.record(row))
+    for flow in flows:
+        group = of_id[flow["flow_group_id"]]
+        own = group["schedule"] or flow["schedule"]
+        if own is not None and flow["is_schedule_active"]:
+            yield creation.Setting(flow, group, None), own
+        for deployment in deployed.get(group["id"], ()):
+            yield creation.Setting(flow, group, deployment), deployment["schedule"]
 
 
-def _not_there(tx: Tx, flow_id: str, plan: list[PlannedRun]) -> list[PlannedRun]:
-    keys = [one.key for one in plan]
-    there = set(tx.execute(_KEYS, {"flow_id": flow_id, "keys": keys}).scalars())
-    return [one for one in plan if one.key not in there]
+def _rows(
+    tx: Tx, plans: list[tuple[creation.Setting, list[PlannedRun]]], problems: dict[str, Any]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of runs that are not there yet, by flow; *problems* learns why a flow's cannot be made."""
+    keys = {one.key for _, plan in plans for one in plan}
+    ids = {setting.flow["id"] for setting, _ in plans}
+    there = {tuple(row) for row in tx.execute(_KEYS, {"flow_ids": ids, "keys": keys})}
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for setting, plan in plans:
+        flow_id = setting.flow["id"]
+        try:
+            new = creation.planned_rows(tx, setting, [one for one in plan if (flow_id, one.key) not in there])
+        except Exception as error:
+            problems[flow_id] = error
+        else:
+            rows.setdefault(flow_id, []).extend(new)
+    return {flow_id: some for flow_id, some in rows.items() if flow_id not in problems}
 
 
 def note_problem(tx: Tx, flow_id: str, problem: str | None) -> None:
