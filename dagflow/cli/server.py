@@ -79,7 +79,6 @@ def start(
     """Start the backend: API, scheduler and database, in one process."""
     from dagflow.server.process import PublicWithoutKey, check_exposure, serve
 
-    _ = no_ui
     if log_level:
         _set_level(log_level)
     settings = _settings(
@@ -87,6 +86,7 @@ def start(
         port=port,
         database_url=database_url,
         services=False if no_services else None,
+        ui=False if no_ui else None,
         require_key=True if expose else None,
     )
     try:

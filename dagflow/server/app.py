@@ -26,6 +26,7 @@ from dagflow.server.errors import Busy, Refusal, Unexpected
 from dagflow.server.guard import Guard
 from dagflow.server.services.timetable import Services
 from dagflow.server.settings import ServerSettings
+from dagflow.server.ui import pages
 from dagflow.utilities.logging import get_logger
 
 __all__ = ["create_app"]
@@ -76,6 +77,8 @@ def create_app(server_settings: ServerSettings, clock: Clock | None = None) -> F
     for router in ROUTERS:
         app.include_router(router, prefix="/api")
     app.include_router(metrics.metrics)
+    if server_settings.ui:
+        app.router.routes.extend(pages.routes())
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(StarletteHTTPException, _http)

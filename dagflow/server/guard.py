@@ -41,6 +41,9 @@ Endpoint = Callable[[Backend, bytes, Scope], Awaitable[Any]]
 OPEN_PATHS = frozenset({"/api/health", "/api/version"})
 """What may be read without a key; nothing else, and only under exactly these paths."""
 
+CLOSED_PATHS = ("/api", "/metrics")
+"""Where data is; the pages beside have none and may be read without a key."""
+
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]", "testserver"})
 _RUN_PATHS = re.compile(
@@ -136,7 +139,7 @@ class Guard:
         given = headers.get(b"authorization", b"").decode("latin-1")
         if not backend.settings.require_key and not given:
             return
-        if path in OPEN_PATHS and scope["method"] in READS:
+        if scope["method"] in READS and (path in OPEN_PATHS or not path.startswith(CLOSED_PATHS)):
             return
         scheme, _, key = given.partition(" ")
         found = None

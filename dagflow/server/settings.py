@@ -24,6 +24,7 @@ class ServerSettings:
     host: str = "127.0.0.1"
     port: int = 4200
     services: bool = True
+    ui: bool = True
     background: bool = True
     require_key: bool = False
     allowed_hosts: tuple[str, ...] = ()
