@@ -53,6 +53,7 @@ __all__ = [
     "ParameterError",
     "PrefectException",
     "PrefectSignal",
+    "ProfileNotFoundError",
     "ServerUnreachableError",
     "StaleTokenError",
     "TaskTimeoutSignal",
@@ -151,6 +152,10 @@ class WrongArgumentError(FlowError, TypeError):
 
 class ConfigurationError(PrefectException, ValueError):
     """The configuration cannot be read."""
+
+
+class ProfileNotFoundError(ConfigurationError):
+    """The profile that is asked for does not exist."""
 
 
 class UnknownSettingError(PrefectException, AttributeError):
