@@ -294,6 +294,7 @@ def active_profile(home: str) -> dict[str, str]:
 
     Raises:
         ProfileNotFoundError: when the profile that is asked for does not exist.
+        ConfigurationError: when the one that the file calls active does not.
     """
     wanted = os.environ.get(PROFILE_VARIABLE)
     if wanted == "":
@@ -306,7 +307,7 @@ def active_profile(home: str) -> dict[str, str]:
         from dagflow.exceptions import ProfileNotFoundError, near_match
 
         why = f"{PROFILE_VARIABLE} names" if wanted else f"{profiles_path(home)} calls active"
-        raise ProfileNotFoundError(
+        raise (ProfileNotFoundError if wanted else ConfigurationError)(
             f"{why} the profile {name!r}, which does not exist.{near_match(name, profiles)} Known: "
             f"{', '.join(sorted(profiles)) or 'none'}. An empty {PROFILE_VARIABLE} means no profile."
         )

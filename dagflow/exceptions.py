@@ -15,6 +15,7 @@ Every error and signal class of the package that does not carry a state.
         │   ├── ParameterError              (ValueError)
         │   └── WrongArgumentError          (TypeError)
         ├── ConfigurationError              (ValueError)
+        │   └── ProfileNotFoundError
         ├── UnknownSettingError             (AttributeError)
         ├── ClientError                     (RuntimeError) the server said no, or did not answer
         │   ├── ObjectNotFoundError         (LookupError)
