@@ -293,7 +293,8 @@ def active_profile(home: str) -> dict[str, str]:
     Return the variables of the profile in force, none when none is.
 
     Raises:
-        ConfigurationError: when the profile that is asked for does not exist.
+        ProfileNotFoundError: when the profile that is asked for does not exist.
+        ConfigurationError: when the one that the file calls active does not.
     """
     wanted = os.environ.get(PROFILE_VARIABLE)
     if wanted == "":
@@ -303,10 +304,10 @@ def active_profile(home: str) -> dict[str, str]:
     if name is None:
         return {}
     if name not in profiles:
-        from dagflow.exceptions import near_match
+        from dagflow.exceptions import ProfileNotFoundError, near_match
 
         why = f"{PROFILE_VARIABLE} names" if wanted else f"{profiles_path(home)} calls active"
-        raise ConfigurationError(
+        raise (ProfileNotFoundError if wanted else ConfigurationError)(
             f"{why} the profile {name!r}, which does not exist.{near_match(name, profiles)} Known: "
             f"{', '.join(sorted(profiles)) or 'none'}. An empty {PROFILE_VARIABLE} means no profile."
         )

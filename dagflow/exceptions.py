@@ -15,6 +15,7 @@ Every error and signal class of the package that does not carry a state.
         │   ├── ParameterError              (ValueError)
         │   └── WrongArgumentError          (TypeError)
         ├── ConfigurationError              (ValueError)
+        │   └── ProfileNotFoundError
         ├── UnknownSettingError             (AttributeError)
         ├── ClientError                     (RuntimeError) the server said no, or did not answer
         │   ├── ObjectNotFoundError         (LookupError)
@@ -53,6 +54,7 @@ __all__ = [
     "ParameterError",
     "PrefectException",
     "PrefectSignal",
+    "ProfileNotFoundError",
     "ServerUnreachableError",
     "StaleTokenError",
     "TaskTimeoutSignal",
@@ -151,6 +153,10 @@ class WrongArgumentError(FlowError, TypeError):
 
 class ConfigurationError(PrefectException, ValueError):
     """The configuration cannot be read."""
+
+
+class ProfileNotFoundError(ConfigurationError):
+    """The profile that is asked for does not exist."""
 
 
 class UnknownSettingError(PrefectException, AttributeError):

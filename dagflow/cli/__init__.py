@@ -20,6 +20,7 @@ from dagflow.exceptions import (
     ConflictError,
     ObjectNotFoundError,
     PrefectException,
+    ProfileNotFoundError,
     ServerUnreachableError,
     VersionLockMismatchSignal,
     near_match,
@@ -49,6 +50,7 @@ INTERRUPTED = 130
 
 _CODES: dict[type[BaseException], int] = {
     ObjectNotFoundError: NOT_FOUND,
+    ProfileNotFoundError: NOT_FOUND,
     AuthorizationError: NOT_ALLOWED,
     ServerUnreachableError: UNREACHABLE,
     ConflictError: CONFLICT,

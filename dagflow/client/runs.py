@@ -75,6 +75,21 @@ class RunCalls(Connection):
         )
         return str(answer["id"])
 
+    def get_runs_in_queue(
+        self, labels: Iterable[str] | None = None, before: datetime | str | None = None, limit: int = 25
+    ) -> list[str]:
+        """
+        Return the ids of runs that wait for an agent and are due, oldest first; none is taken.
+
+        Args:
+            labels: those of an agent; default is runs for any.
+            before: until when a run has to be due; default is now.
+            limit: how many at most.
+        """
+        query: dict[str, Any] = {"before": iso(before), "labels": None if labels is None else list(labels)}
+        given = {name: value for name, value in query.items() if value is not None}
+        return list(self.get("runs_in_queue", {"limit": limit, **given})["items"])
+
     def _create_flow_run(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Make a run of a flow, a group or a deployment, and return the whole answer."""
         from dagflow.utilities.identities import new_id

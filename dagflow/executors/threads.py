@@ -101,16 +101,27 @@ class ThreadPool:
                 _warn_of(left)
                 return
             for thread in left:
-                if thread.ident in self._busy and thread.ident not in uninterruptible:
-                    _interrupt(thread.ident)
+                _interrupt(thread.ident or 0, self._busy)
             left[0].join(_PAUSE)
 
 
-def _interrupt(ident: int) -> None:
-    """Raise ``KeyboardInterrupt`` in a thread; it is noticed between two instructions, not inside a blocking call."""
+def _interrupt(ident: int, busy: set[int]) -> None:
+    """
+    Raise ``KeyboardInterrupt`` in a thread that is busy and may be interrupted.
+
+    It is noticed between two instructions, not inside a blocking call.
+    """
     import ctypes
 
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(KeyboardInterrupt))
+    raise_in, thread, error = (
+        ctypes.pythonapi.PyThreadState_SetAsyncExc,
+        ctypes.c_ulong(ident),
+        ctypes.py_object(KeyboardInterrupt),
+    )
+    # Nothing may stand between question and call: at any other call, at the start of a function or the end of a loop
+    # the interpreter may switch to the thread, which takes a lock that it would then keep for ever.
+    if ident in busy and ident not in uninterruptible:
+        raise_in(thread, error)
 
 
 def _warn_of(threads: list[threading.Thread]) -> None:

@@ -66,8 +66,9 @@ class StdoutHandler(logging.StreamHandler[TextIO]):
     def handle(self, record: logging.LogRecord) -> Any:
         """Handle *record* where no interruption reaches this thread: one that came with the lock held would keep it."""
         here = threading.get_ident()
-        uninterruptible.add(here)
         try:
+            # An interruption that was sent just before arrives when this call returns, with the lock still free.
+            uninterruptible.add(here)
             return super().handle(record)
         finally:
             uninterruptible.discard(here)

@@ -69,9 +69,10 @@ def test_a_profile_is_made_filled_used_renamed_and_deleted(call: Call, home: Pat
 def test_a_profile_that_is_not_there_is_three_with_the_near_match(call: Call, home: Path) -> None:
     write(home, "[profiles.local]\n")
 
-    result = call("profile", "use", "locla")
+    for command in (("profile", "use", "locla"), ("--profile", "locla", "config", "list")):
+        result = call(*command)
 
-    assert result.returncode == 3 and "Did you mean 'local'?" in result.stderr
+        assert result.returncode == 3 and "Did you mean 'local'?" in result.stderr
 
 
 def test_names_of_profiles_are_taken_once_and_are_plain_words(call: Call, home: Path) -> None:

@@ -225,6 +225,18 @@ def test_a_state_with_an_old_version_is_a_signal(served: InProcessServer) -> Non
         client.set_flow_run_state(run_id, Running(), version=0)
 
 
+def test_runs_that_wait_are_listed_and_not_taken(served: InProcessServer) -> None:
+    client, flow_id = served.client(), registered(served)
+    anybodys = client.create_flow_run(flow_id)
+    labelled = client.create_flow_run(flow_id, labels=["gpu"])
+
+    assert client.get_runs_in_queue() == [anybodys, labelled]
+    assert client.get_runs_in_queue(labels=["gpu", "fast"]) == [labelled]
+    assert client.get_runs_in_queue(before="2020-01-01T00:00:00Z") == []
+    assert client.get_runs_in_queue(limit=1) == [anybodys]
+    assert isinstance(client.get_flow_run_state(anybodys), Scheduled)
+
+
 def test_a_task_without_a_free_slot_is_queued(served: InProcessServer) -> None:
     client, run_id = running(served)
     task_run = client.get_flow_run_info(run_id).task_runs[0]

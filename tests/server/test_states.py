@@ -443,6 +443,12 @@ def test_an_error_behind_states_is_answered_and_not_told(
     assert "POST /api/states failed." in caplog.text
 
 
+@pytest.mark.parametrize("path", ["/flow_runs", "/task_runs"])
+def test_a_state_that_there_is_not_is_named_instead_of_finding_nothing(api: Api, path: str) -> None:
+    with pytest.raises(Refused, match=r"There is no state 'Sucess'. Did you mean 'Success'\?"):
+        api.get(path, state="Sucess")
+
+
 def test_a_restart_warns_of_each_value_that_was_kept_nowhere(api: Api) -> None:
     tasks = [f"task-{number}" for number in range(5)]
     run = api.running(api.register(flow_document(tasks=tasks, edges=[f"{one}>task-4" for one in tasks[:4]]))["id"])

@@ -7,6 +7,8 @@ The server knows states by the names of their classes; what is a kind of what is
 from __future__ import annotations
 
 from dagflow.engine import state as states
+from dagflow.exceptions import near_match
+from dagflow.server.errors import Invalid
 
 __all__ = [
     "ALIASES",
@@ -17,6 +19,7 @@ __all__ = [
     "READY",
     "RESTARTED",
     "base_kinds",
+    "checked",
     "expanded",
 ]
 
@@ -62,6 +65,23 @@ def base_kinds(name: str) -> frozenset[str]:
     if kind is None:
         return frozenset({name})
     return frozenset(one.__name__ for one in kind.__mro__ if one.__name__ in _CLASSES)
+
+
+def checked(names: list[str]) -> list[str]:
+    """
+    Return *names* as they are.
+
+    Raises:
+        Invalid: when one of them is no state's and no alias, which would find nothing, whatever there is.
+    """
+    known = KINDS | ALIASES.keys() | {"Finished"}
+    for name in names:
+        if name not in known:
+            raise Invalid(
+                f"There is no state {name!r}.{near_match(name, known)} There are {', '.join(sorted(KINDS))}.",
+                detail={"states": sorted(KINDS)},
+            )
+    return names
 
 
 def expanded(names: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, bindparam, func, or_, select, union_a
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
 from dagflow.server.errors import Invalid, NotFound
-from dagflow.server.orchestration.kinds import expanded
+from dagflow.server.orchestration.kinds import checked, expanded
 from dagflow.server.store import records
 from dagflow.server.store.records import Page
 from dagflow.server.text import dumped
@@ -79,6 +79,7 @@ def list_flow_runs(
         conditions.append(_RUN.c.start_time.is_not(None) if started else _RUN.c.start_time.is_(None))
     if label is not None:
         conditions.append(_RUN.c.labels.contains(dumped(label), autoescape=True))
+    states = checked(states) if states else None
     if order not in _ORDERS:
         raise Invalid(f"order is one of {', '.join(_ORDERS)}, found {order!r}.")
     keys = _ORDERS[order]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, func, select
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
 from dagflow.server.errors import Invalid, NotFound
-from dagflow.server.orchestration.kinds import FINISHED, expanded
+from dagflow.server.orchestration.kinds import FINISHED, checked, expanded
 from dagflow.server.store.batch import Batch
 from dagflow.server.store.records import Page
 from dagflow.server.store.states import make_task_runs, pending
@@ -61,7 +61,7 @@ def list_task_runs(
     }
     conditions = [columns[name] == value for name, value in wanted.items() if value is not None]
     if states:
-        conditions.append(_RUN.c.state.in_(expanded(states)))
+        conditions.append(_RUN.c.state.in_(expanded(checked(states))))
     if mapped is not None:
         conditions.append(_RUN.c.map_index >= 0 if mapped else _RUN.c.map_index < 0)
     if finished is not None:
