@@ -61,9 +61,7 @@ def get_agent(connection: Connection, id: str, now: str) -> dict[str, Any]:
     return with_health(row, now)
 
 
-_HEARD_OF = (
-    select(_AGENT).where(_AGENT.c.last_queried >= bindparam("since")).order_by(_AGENT.c.last_queried.desc())
-)
+_HEARD_OF = select(_AGENT).where(_AGENT.c.last_queried >= bindparam("since")).order_by(_AGENT.c.last_queried.desc())
 
 
 def agents_heard_of(connection: Connection, now: str) -> list[dict[str, Any]]:
