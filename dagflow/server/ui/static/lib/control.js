@@ -20,9 +20,9 @@ export const reasons = {
     if (run.state_start_time && new Date(run.state_start_time) <= Date.now()) return "The run is due already; see below why it waits.";
     return null;
   },
-  restart(run) {
+  restart(run, counts = {}) {
     if (run.held) return `The run is ${run.state}; cancel it first.`;
-    return null;
+    return isFinished(run.state) || hasFailed(counts) ? null : `The run is ${run.state}; only one that has ended, or has failed tasks, can be restarted.`;
   },
   cancel(run) {
     if (isFinished(run.state)) return `The run has ended as ${run.state}.`;

@@ -115,7 +115,7 @@ function draw(view) {
   const last = Math.min(view.rows.length, Math.ceil((view.box.scrollTop + view.box.clientHeight) / ROW) + AROUND);
   const rows = view.rows.slice(first, last).map((row, place) => ({ ...row, y: (first + place) * ROW }));
   const ticks = ticksOf(from, to, width);
-  fill(view.axis, ticks.map((at) => s("text", { x: x(at), y: 18, "text-anchor": "middle" }, tickText(at, ticks[1] - ticks[0], from))));
+  fill(view.axis, ticks.filter((at) => x(at) > 24 && x(at) < width - 24).map((at) => s("text", { x: x(at), y: 18, "text-anchor": "middle" }, tickText(at, ticks[1] - ticks[0], from))));
   fill(view.picture,
     ticks.map((at) => s("line.gantt-grid", { x1: x(at), x2: x(at), y1: 0, y2: height })),
     moments(view, from, to).map((one) => s("line.gantt-moment", { x1: x(one.at), x2: x(one.at), y1: 0, y2: height }, s("title", `${one.state}: ${exact(one.at)}${one.message ? `\n${one.message}` : ""}`))),

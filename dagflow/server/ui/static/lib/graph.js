@@ -30,7 +30,7 @@ export function graph(layout, { states = {}, onSelect = () => {} } = {}) {
     element,
     update: (wanted) => update(view, wanted),
     set: (slug, state) => set(view, slug, state),
-    select: (slug) => select(view, slug, true),
+    select: (slug) => select(view, slug),
     fit: () => fit(view),
     stop: () => watch.disconnect(),
   };
@@ -212,11 +212,13 @@ function marks(view, node) {
   return view.lineage?.has(node.slug) ? "" : " far";
 }
 
-function select(view, slug, move = false) {
+// What is chosen is brought into sight, or into the middle and to a readable size if that is asked for.
+function select(view, slug, middle = false) {
   view.chosen = view.bySlug.has(slug) ? slug : null;
   view.lineage = view.chosen ? lineage(view, view.bySlug.get(slug)) : null;
   for (const [node, element] of view.drawn) paint(view, node, element);
-  if (move && view.chosen) center(view, view.bySlug.get(slug));
+  const node = view.bySlug.get(view.chosen);
+  if (node && (middle || (view.touched && isOutside(view, node)))) center(view, node, middle ? 0.7 : 0);
   later(view);
 }
 
@@ -250,9 +252,15 @@ function fit(view) {
   later(view);
 }
 
-function center(view, node) {
+function isOutside(view, node) {
   const { width, height } = view.picture.getBoundingClientRect();
-  const scale = Math.max(view.scale, 0.7);
+  const [x, y] = [view.x + node.x * view.scale, view.y + node.y * view.scale];
+  return x < 0 || y < 0 || x + node.width * view.scale > width || y + node.height * view.scale > height;
+}
+
+function center(view, node, least) {
+  const { width, height } = view.picture.getBoundingClientRect();
+  const scale = Math.max(view.scale, least);
   Object.assign(view, { scale, touched: true, x: width / 2 - (node.x + node.width / 2) * scale, y: height / 2 - (node.y + node.height / 2) * scale });
   later(view);
 }

@@ -218,7 +218,8 @@ function say(view) {
 
 function line(view, one) {
   const place = one.task_slug ? (one.map_index >= 0 ? `${one.task_slug}[${one.map_index}]` : one.task_slug) : one.name ?? "";
-  const time = exact(one.timestamp).replace(" UTC", "");
+  const at = exact(one.timestamp).replace(" UTC", "");
+  const parts = String(new Date(one.timestamp).getMilliseconds()).padStart(3, "0");
   const marked = (text) => highlighted(text, view.filter.q);
   return h(`li.log-line.level-${one.level}`, { "data-seq": one.seq, class: one.seq === view.line ? "chosen" : null },
     h("a.log-time", { href: linkTo(view, one), title: `${exact(one.timestamp, "local")} local\n${exact(one.timestamp, "utc")}\nLink to this line`, onclick: (event) => {
@@ -227,7 +228,7 @@ function line(view, one) {
       query.set({ line: one.seq });
       setFollow(view, false);
       markLine(view, one.seq, false);
-    } }, time.slice(11), h("span.log-date", ` ${time.slice(0, 10)}`)),
+    } }, `${at.slice(11)}.${parts}`, h("span.log-date", ` ${at.slice(0, 10)}`)),
     h("span.log-level", one.level),
     view.taskRunId ? null : h("span.log-task", { title: place }, place),
     h("span.log-text", coloured(one.message ?? "", marked), one.info ? h("details.soft", h("summary", "more"), h("code", JSON.stringify(one.info))) : null));

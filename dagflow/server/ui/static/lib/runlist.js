@@ -19,7 +19,7 @@ const ACTIONS = { cancel: "Cancel", restart: "Restart", delete: "Delete" };
 // fixed: filters that the place of the list implies, such as {flow_group_id}. Returns {element, start(), stop()}.
 export function runList({ fixed = {}, hides = [] } = {}) {
   const view = { fixed, hides: new Set([...hides, ...Object.keys(fixed)]), rows: [], cursor: null, chosen: new Set(), every: false, count: null, shown: null, options: {} };
-  view.list = h("div");
+  view.list = h("div.card");
   view.bulk = h("div.bulk", { hidden: true, role: "group", "aria-label": "Selected runs" });
   view.more = h("button", { type: "button", hidden: true, onclick: () => more(view) }, "Load more");
   view.note = h("span.soft", { role: "status" });

@@ -97,7 +97,7 @@ export function taskFacts(found) {
 function result(found) {
   const kept = found.serialized_state?._result;
   if (kept?.location) return [copyable(String(kept.location), "place"), h("span.soft", ` ${kept.type}`)];
-  return isFinished(found.state) && !FAILED.has(found.state) && found.state !== "Skipped" ? h("span.soft", "kept nowhere") : null;
+  return isFinished(found.state) && !FAILED.has(found.state) && found.state !== "Skipped" && found.state !== "Mapped" ? h("span.soft", "kept nowhere") : null;
 }
 
 function buttons(view, found) {

@@ -21,6 +21,7 @@ export async function show(page) {
   await load(here);
   page.append(here.top, here.why, here.kin);
   showTop(here);
+  Promise.all([showWhy(here), showKin(here)]).catch(() => null); // they are asked for again
   const bar = tabs(Object.entries(TABS).map(([id, [label]]) => [id, label]), (id, panel) => openTab(here, id, panel));
   page.append(bar.element);
   await bar.ready;
@@ -121,7 +122,7 @@ function actions(here) {
     action("Restart", async (button) => {
       here.taskRunIds ??= await idsOfTasks(here);
       then(restart(button, run, { tasks: tasks(), failed: hasFailed(graph.counts) || FAILED.has(run.state) || run.state === "Cancelled" }));
-    }, { reason: reasons.restart(run), kind: FAILED.has(run.state) ? "primary" : "" }),
+    }, { reason: reasons.restart(run, graph.counts), kind: FAILED.has(run.state) ? "primary" : "" }),
     h("a.button", { href: `/flows/${run.flow_group_id}/run?from=${run.id}` }, "Run again with these inputs"),
     action("Set state", (button) => then(setState(button, run, { changed: here.changed }))),
     action("Cancel", (button) => then(cancelRun(button, run)), { reason: reasons.cancel(run), kind: "danger" }),

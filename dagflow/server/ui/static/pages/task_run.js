@@ -109,7 +109,7 @@ function why(here) {
   const names = (slugs) => slugs.map((slug, place) => [place ? ", " : "", h("a", { href: taskPlace(run.id, slug) }, slug)]);
   if (found.state === "TriggerFailed") return h("p", "It did not run, because its trigger did not allow it", failed.length ? [" after the failure of ", names(failed)] : "", ".");
   if (found.state === "Skipped") return h("p", found.state_message ?? "It was skipped.");
-  if (FAILED.has(found.state)) return h("p.bad", found.state_message ?? "It failed.");
+  if (FAILED.has(found.state)) return [h("p.bad", found.state_message ?? "It failed."), h("p", h("a", { href: "?tab=logs&level=ERROR" }, "Its errors in the logs"))];
   if (found.state === "Paused") return h("p", "It waits for somebody to approve it.");
   if (found.state === "Retrying") return h("p", "It failed and runs again ", moment(found.state_start_time), ".");
   if (found.state === "Cached") return h("p", "An earlier result was used again; it did not run.");
@@ -157,7 +157,7 @@ async function taskArtifacts(here, panel) {
 }
 
 async function children(here, panel) {
-  const view = { rows: [], cursor: null, list: h("div"), counts: h("div") };
+  const view = { rows: [], cursor: null, list: h("div.card"), counts: h("div") };
   const wanted = () => GROUPS[query.get("state")]?.filter((name) => name !== "Finished");
   const more = h("button", { type: "button", onclick: () => act(more, async () => {
     const page = await get(`task_runs/${here.id}/mapped`, { limit: PAGE, cursor: view.cursor, state: wanted() });

@@ -1,7 +1,7 @@
 // The tab Events: what happened to a run, and who did it.
 import { get } from "../../lib/api.js";
 import { fill, h } from "../../lib/dom.js";
-import { table } from "../../lib/parts.js";
+import { card, table } from "../../lib/parts.js";
 import { labelOf, taskPlace } from "../../lib/side.js";
 import { badge } from "../../lib/states.js";
 import { moment } from "../../lib/time.js";
@@ -19,7 +19,7 @@ export async function events(here, panel) {
     const key = JSON.stringify(items.map((one) => [one.timestamp, one.state]));
     if (key === shown) return;
     shown = key;
-    fill(panel, list(here, items), tasks.cursor ? h("p.soft", "Only the first 200 task runs that failed or wait are among these.") : null);
+    fill(panel, card(null, list(here, items)), tasks.cursor ? h("p.soft", "Only the first 200 task runs that failed or wait are among these.") : null);
   }
   await load();
   return { refresh: load };

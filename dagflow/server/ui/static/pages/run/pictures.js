@@ -52,7 +52,7 @@ export async function graphTab(here, panel) {
   const frame = h("div.picture");
   let side = null;
   const picture = layout.problem ? null : graph(layout, { states: here.graph.states, onSelect: (node) => side.choose(node?.slug ?? null) });
-  const words = taskTable(here, (slug) => side.choose(slug));
+  const words = taskTable(here, (slug) => side.choose(slug), !picture);
   frame.append(h("div.picture-main", picture ? picture.element : h("p.warn", layout.problem), words.element));
   side = withPanel(here, picture ?? {}, frame);
   fill(panel, frame);
@@ -71,7 +71,7 @@ export async function graphTab(here, panel) {
 }
 
 // The same as words: each task with what it depends on. It is made when somebody opens it.
-function taskTable(here, choose) {
+function taskTable(here, choose, open) {
   const up = new Map();
   for (const edge of here.graph.edges) up.set(edge.downstream_slug, [...(up.get(edge.downstream_slug) ?? []), edge]);
   const list = h("div");
@@ -81,6 +81,7 @@ function taskTable(here, choose) {
     { head: "Upstream", cell: (one) => (up.get(one.slug) ?? []).map((edge, place) => [place ? ", " : null, h("a", { href: taskPlace(here.id, edge.upstream_slug) }, edge.upstream_slug), edge.key ? h("span.soft", ` as ${edge.key}`) : null]) },
   ];
   const draw = () => details.open && fill(list, table(columns, here.graph.tasks.slice(0, MOST_ROWS)), here.graph.tasks.length > MOST_ROWS ? h("p", h("a", { href: "?tab=tasks" }, `All ${here.graph.tasks.length} tasks`)) : null);
-  const details = h("details.as-table", { ontoggle: draw }, h("summary", "The graph as a table"), list);
+  const details = h("details.as-table", { ontoggle: draw, open }, h("summary", "The graph as a table"), list);
+  draw();
   return { element: card(null, details), update: draw };
 }

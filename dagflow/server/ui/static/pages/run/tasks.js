@@ -9,7 +9,7 @@ import { lasting, moment } from "../../lib/time.js";
 const PAGE = 200;
 
 export async function taskRuns(here, panel) {
-  const view = { here, rows: [], cursor: null, shown: null, list: h("div"), counts: h("div"), note: h("span.soft", { role: "status" }) };
+  const view = { here, rows: [], cursor: null, shown: null, list: h("div.card"), counts: h("div"), note: h("span.soft", { role: "status" }) };
   view.more = h("button", { type: "button", hidden: true, onclick: () => more(view) }, "Load more");
   fill(panel, filters(view), view.counts, view.list, h("p", view.more, " ", view.note));
   await load(view);
