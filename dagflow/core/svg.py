@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from dagflow.core.layout import Layout, Link, Point, Size, arrange
 from dagflow.core.picture import Arrow, Node, Picture
 from dagflow.utilities.drawing import FONT, Svg, escaped, number, shortened, split_color, text_width
+from dagflow.utilities.layout import Layout, Link, Point, Size, arrange
 
 __all__ = ["svg_of"]
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import re
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import Query, Request
+from fastapi import Depends, Query, Request
+from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from dagflow.serialization.models import RunConfigDocument
@@ -72,9 +76,10 @@ class Reason(Body):
 
 
 class Restart(Reason):
-    """Where to begin."""
+    """Where to begin; with *preview* nothing is done, and the answer tells what would be."""
 
     from_task_run_id: str | None = None
+    preview: bool = False
 
 
 class Approval(Body):
@@ -200,26 +205,65 @@ async def task_runs_of(
     )
 
 
-@runs.get("/{id}/logs")
-async def logs_of(
+async def _log_filter(
     id: str,
-    here: Here,
-    after_seq: Annotated[int | None, Query(ge=0, lt=2**62)] = None,
     task_run_id: str | None = None,
+    task_slug: str | None = None,
     since: str | None = None,
     until: str | None = None,
     level: str | None = None,
+    q: Annotated[str | None, Query(max_length=500)] = None,
+) -> logs.Wanted:
+    return logs.Wanted(
+        flow_run_id=id,
+        task_run_id=task_run_id,
+        task_slug=task_slug,
+        since=moment(since, "since"),
+        until=moment(until, "until"),
+        level=level,
+        text=q,
+    )
+
+
+LogFilter = Annotated[logs.Wanted, Depends(_log_filter)]
+"""Which lines of a run's log are wanted."""
+
+
+@runs.get("/{id}/logs")
+async def logs_of(
+    wanted: LogFilter,
+    here: Here,
+    after_seq: Annotated[int | None, Query(ge=0, lt=2**62)] = None,
+    before_seq: Annotated[int | None, Query(ge=0, lt=2**62)] = None,
+    newest: bool = False,
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
 ) -> Answer:
-    """Return log lines of a flow run."""
-    times = {"since": moment(since, "since"), "until": moment(until, "until")}
+    """Return log lines of a flow run, the oldest first; or the newest, or those before a line."""
     return Answer(
         await here.read(
             lambda connection: logs.list_logs(
-                connection, id, after_seq=after_seq, task_run_id=task_run_id, level=level, limit=limit, **times
+                connection, wanted, after_seq=after_seq, before_seq=before_seq, newest=newest, limit=limit
             )
         )
     )
+
+
+@runs.get("/{id}/logs/download", response_class=StreamingResponse)
+async def download_logs(id: str, wanted: LogFilter, here: Here) -> StreamingResponse:
+    """Return the log of a flow run as text."""
+    run = await here.read(lambda connection: flow_runs.get_flow_run(connection, id))
+
+    async def lines() -> AsyncIterator[str]:
+        behind: logs.Place | None = None
+        while True:
+            text, behind = await here.read(functools.partial(logs.text_of_logs, wanted=wanted, behind=behind))
+            yield text
+            if behind is None:
+                break
+
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", run["name"])[:100]
+    disposition = {"Content-Disposition": f'attachment; filename="{name}.log"'}
+    return StreamingResponse(lines(), media_type="text/plain; charset=utf-8", headers=disposition)
 
 
 @runs.get("/{id}/graph")
@@ -275,8 +319,11 @@ async def cancel(id: str, here: Here, who: Who, body: Reason | None = None) -> A
 
 @runs.post("/{id}/restart")
 async def restart(id: str, body: Restart, here: Here, who: Who) -> Answer:
-    """Run again what failed in a flow run, and what depends on it."""
-    return Answer(await here.write(lambda tx: control.restart(tx, id, body.from_task_run_id, who, body.reason)))
+    """Run again what failed in a flow run, and what depends on it; or only tell what that is."""
+    chosen = body.from_task_run_id
+    if body.preview:
+        return Answer(await here.read(lambda connection: control.preview_restart(connection, id, chosen)))
+    return Answer(await here.write(lambda tx: control.restart(tx, id, chosen, who, body.reason)))
 
 
 @runs.post("/{id}/start_now")
@@ -401,7 +448,8 @@ async def set_task_run_state(id: str, request: Request, here: Here, who: Who) ->
 @task_routes.get("/{id}/logs")
 async def task_run_logs(id: str, here: Here, limit: Annotated[int, Query(ge=1, le=1000)] = 1000) -> Answer:
     """Return log lines of a task run."""
-    return Answer(await here.read(lambda connection: logs.list_logs(connection, None, task_run_id=id, limit=limit)))
+    wanted = logs.Wanted(task_run_id=id)
+    return Answer(await here.read(lambda connection: logs.list_logs(connection, wanted, limit=limit)))
 
 
 @task_routes.get("/{id}/mapped")

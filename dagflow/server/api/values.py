@@ -233,6 +233,6 @@ async def write_logs(request: Request, here: Here) -> Answer:
 @logs.get("")
 async def find_logs(here: Here, flow_run_id: str, limit: Annotated[int, Query(ge=1, le=1000)] = 1000) -> Answer:
     """Return log lines of a flow run."""
-    from dagflow.server.store.logs import list_logs
+    from dagflow.server.store.logs import Wanted, list_logs
 
-    return Answer(await here.read(lambda connection: list_logs(connection, flow_run_id, limit=limit)))
+    return Answer(await here.read(lambda connection: list_logs(connection, Wanted(flow_run_id), limit=limit)))

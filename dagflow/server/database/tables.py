@@ -138,6 +138,14 @@ edge = Table(
     Column("flattened", Boolean, nullable=False, default=False),
 )
 
+flow_layout = Table(
+    "flow_layout",
+    metadata,
+    Column("flow_id", String(36), ForeignKey("flow.id", ondelete="CASCADE"), primary_key=True),
+    Column("document", Text, nullable=False),
+)
+"""Where the tasks of a version stand in a picture; made when somebody first looks."""
+
 deployment = Table(
     "deployment",
     metadata,
@@ -165,6 +173,8 @@ READY_STATES = ("Scheduled", "Resume", "Retrying", "Paused", "Queued")
 # at each change of each run.
 _READY = "state_start_time IS NOT NULL"
 _HELD = "held"
+_STARTED = "start_time IS NOT NULL"
+_ENDED = "end_time IS NOT NULL"
 
 flow_run = Table(
     "flow_run",
@@ -202,6 +212,17 @@ flow_run = Table(
     Index("flow_run_by_state", "state", "created", "id"),
     Index("flow_run_by_group", "flow_group_id", "created", "id"),
     Index("flow_run_by_start", "scheduled_start_time", "id"),
+    Index("flow_run_by_end", "end_time", "state", sqlite_where=text(_ENDED), postgresql_where=text(_ENDED)),
+    Index(
+        "flow_run_begun", "flow_group_id", "start_time", sqlite_where=text(_STARTED), postgresql_where=text(_STARTED)
+    ),
+    Index(
+        "flow_run_upcoming",
+        "flow_group_id",
+        "state_start_time",
+        sqlite_where=text(_READY),
+        postgresql_where=text(_READY),
+    ),
 )
 
 task_run = Table(

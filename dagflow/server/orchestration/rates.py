@@ -1,10 +1,12 @@
-"""How many of the slots of a limit are used when they come back by themselves, so many a second."""
+"""How many of the slots of a limit are used when they come back by themselves, so many a second; and percentiles."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Sequence
 
-__all__ = ["Rate"]
+__all__ = ["Rate", "percentile"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,3 +31,13 @@ class Rate:
         if slots > self.limit:
             return 30.0
         return max(0.0, self.used + slots - self.limit) / self.per_second
+
+
+def percentile(ordered: Sequence[float], part: float) -> float | None:
+    """
+    Return the value that so large a part of *ordered* does not exceed, ``None`` for no values.
+
+    >>> percentile([1, 2, 3, 10], 0.5), percentile([1, 2, 3, 10], 0.95), percentile([], 0.5)
+    (2, 10, None)
+    """
+    return ordered[max(0, math.ceil(part * len(ordered)) - 1)] if ordered else None

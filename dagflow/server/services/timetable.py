@@ -12,9 +12,10 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from dagflow.server.backend import Backend
-from dagflow.server.clock import shifted
+from dagflow.server.clock import shifted, stamp
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Tx
 from dagflow.server.errors import Refusal
@@ -34,6 +35,12 @@ class Service:
     due: float = 0.0
     everywhere: bool = False
     """Whether every server has to do it, rather than one of several."""
+    last: float | None = None
+    """When its last pass began."""
+    seconds: float | None = None
+    """How long that took."""
+    problem: str | None = None
+    """What went wrong in it."""
 
 
 class Services:
@@ -77,17 +84,36 @@ class Services:
                 # From the time it should have run, so that the beat stays even; what was missed is not made up for.
                 service.due = max(service.due + service.interval, now)
 
+    def passes(self) -> list[dict[str, Any]]:
+        """Return, for each service, when its last pass here began, how long it took, and what went wrong in it."""
+        return [
+            {
+                "name": one.name,
+                "last": None if one.last is None else stamp(one.last),
+                "interval": one.interval,
+                "seconds": one.seconds,
+                "problem": one.problem,
+            }
+            for one in self.services
+        ]
+
     def run_once(self, service: Service) -> None:
         """Run one pass of a service, if it is this server's turn."""
         began = time.monotonic()
+        problem = None
         try:
-            if self._has_lease(service):
-                service.run(self.backend)
+            if not self._has_lease(service):
+                return
+            service.last = self.backend.clock.now()
+            service.run(self.backend)
         except Refusal as refusal:
+            problem = str(refusal)
             get_logger("server").warning("Service %s could not do its work now: %s", service.name, refusal)
-        except Exception:
+        except Exception as error:
+            problem = f"{type(error).__name__}: {error}"
             get_logger("server").exception("Service %s failed; it goes on at its next turn.", service.name)
         took = time.monotonic() - began
+        service.seconds, service.problem = round(took, 6), problem
         if took > service.interval:
             get_logger("server").warning(
                 "Service %s took %.1f s, longer than the %.1f s between its turns.",

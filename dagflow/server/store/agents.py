@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from dagflow.server.clock import at, shifted
 from dagflow.server.database import tables
@@ -14,7 +14,7 @@ from dagflow.server.store import records
 from dagflow.server.store.records import Page
 from dagflow.utilities.identities import new_id
 
-__all__ = ["agents_like", "beat", "list_agents", "register"]
+__all__ = ["agents_heard_of", "agents_like", "beat", "list_agents", "register"]
 
 _AGENT = tables.agent
 HEALTHY_SECONDS = 60.0
@@ -61,8 +61,14 @@ def get_agent(connection: Connection, id: str, now: str) -> dict[str, Any]:
     return with_health(row, now)
 
 
+_HEARD_OF = select(_AGENT).where(_AGENT.c.last_queried >= bindparam("since")).order_by(_AGENT.c.last_queried.desc())
+
+
+def agents_heard_of(connection: Connection, now: str) -> list[dict[str, Any]]:
+    """Return the agents heard of within a day, the latest first."""
+    return [with_health(row, now) for row in connection.execute(_HEARD_OF, {"since": shifted(now, -86_400)})]
+
+
 def agents_like(connection: Connection, now: str, pool: str | None) -> list[dict[str, Any]]:
     """Return the agents heard of within a day that serve a pool, or that serve none."""
-    condition = _AGENT.c.pool.is_(None) if pool is None else _AGENT.c.pool == pool
-    statement = select(_AGENT).where(condition, _AGENT.c.last_queried >= shifted(now, -86_400))
-    return [with_health(row, now) for row in connection.execute(statement.order_by(_AGENT.c.last_queried.desc()))]
+    return [one for one in agents_heard_of(connection, now) if one["pool"] == pool]

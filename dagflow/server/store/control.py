@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, bindparam, select
 
 from dagflow.serialization.schemas import lossless, problems
 from dagflow.server.database import tables
@@ -18,7 +19,7 @@ from dagflow.server.store import logs
 from dagflow.server.store.batch import Batch
 from dagflow.server.text import loaded
 
-__all__ = ["approve", "cancel", "restart", "start_now"]
+__all__ = ["approve", "cancel", "preview_restart", "restart", "start_now"]
 
 _RUN, _TASK_RUN, _TASK, _EDGE = tables.flow_run, tables.task_run, tables.task, tables.edge
 
@@ -141,10 +142,9 @@ def restart(
     A mapped task keeps its children that succeeded, unless one of the tasks that it is mapped over runs again.
     """
     batch, run = _read(tx, run_id, actor)
-    reset, again = _to_reset(tx, run_id, run.flow_id, from_task_run_id)
-    if run.held or (run.state not in FINISHED and not reset):
-        raise Conflict(f"The run is {run.state}; only one that has ended, or has failed tasks, can be restarted.",
-                       detail={"state": run.state})  # fmt: skip
+    rows, again = _to_reset(tx.connection, run_id, run.flow_id, from_task_run_id)
+    reset = [row.id for row in rows]
+    _refuse_restart(run, reset)
     batch.read_task_runs(reset)
     message = f"Reset by a restart{f' ({reason})' if reason else ''}."
     for id in reset:
@@ -154,12 +154,43 @@ def restart(
     batch.set_flow_run(wanted_state(run_id, document, reason=reason))
     batch.save()
     logs.add_log(tx, run_id, "INFO", f"Restarted by {actor or 'somebody'}: {len(reset)} task runs will run again.")
-    return {"state": run.state, "reset": len(reset), "warnings": _warnings(tx, run_id, run.flow_id, again)}
+    return {"state": run.state, "reset": len(reset), "warnings": _warnings(tx.connection, run_id, run.flow_id, again)}
 
 
-def _to_reset(tx: Tx, run_id: str, flow_id: str, chosen: str | None) -> tuple[list[str], set[str]]:
+def preview_restart(connection: Connection, run_id: str, from_task_run_id: str | None) -> dict[str, Any]:
+    """
+    Return what a restart would run again and warn of, and change nothing.
+
+    Raises:
+        Conflict: when the run cannot be restarted.
+    """
+    run = connection.execute(_RUN_NOW, {"id": run_id}).first()
+    if run is None:
+        raise NotFound.of("flow run", run_id)
+    rows, again = _to_reset(connection, run_id, run.flow_id, from_task_run_id)
+    _refuse_restart(run, rows)
+    slugs = {row.id: row.slug for row in connection.execute(_SLUGS, {"flow_id": run.flow_id})}
+    shown = [
+        {"task_run_id": row.id, "slug": slugs.get(row.task_id), "map_index": row.map_index, "state": row.state}
+        for row in rows
+    ]
+    shown.sort(key=lambda one: (one["slug"] or "", one["map_index"]))
+    return {"again": shown, "reset": len(rows), "warnings": _warnings(connection, run_id, run.flow_id, again)}
+
+
+_RUN_NOW = select(_RUN.c.state, _RUN.c.held, _RUN.c.flow_id).where(_RUN.c.id == bindparam("id"))
+_SLUGS = select(_TASK.c.id, _TASK.c.slug).where(_TASK.c.flow_id == bindparam("flow_id"))
+
+
+def _refuse_restart(run: Any, reset: Sequence[Any]) -> None:
+    if run.held or (run.state not in FINISHED and not reset):
+        raise Conflict(f"The run is {run.state}; only one that has ended, or has failed tasks, can be restarted.",
+                       detail={"state": run.state})  # fmt: skip
+
+
+def _to_reset(connection: Connection, run_id: str, flow_id: str, chosen: str | None) -> tuple[list[Any], set[str]]:
     """Return the task runs to reset, and the tasks of which something runs again."""
-    rows = tx.execute(
+    rows = connection.execute(
         select(_TASK_RUN.c.id, _TASK_RUN.c.task_id, _TASK_RUN.c.map_index, _TASK_RUN.c.state).where(
             _TASK_RUN.c.flow_run_id == run_id
         )
@@ -177,8 +208,8 @@ def _to_reset(tx: Tx, run_id: str, flow_id: str, chosen: str | None) -> tuple[li
             extents[row.task_id] = None
         elif (indices := extents.setdefault(row.task_id, set())) is not None:
             indices.add(row.map_index)
-    _spread(tx, flow_id, extents)
-    reset = [row.id for row in rows if row.task_id in extents and _covers(extents[row.task_id], row.map_index)]
+    _spread(connection, flow_id, extents)
+    reset = [row for row in rows if row.task_id in extents and _covers(extents[row.task_id], row.map_index)]
     return reset, set(extents)
 
 
@@ -190,7 +221,7 @@ def _covers(extent: set[int] | None, map_index: int) -> bool:
     return extent is None or map_index in extent
 
 
-def _spread(tx: Tx, flow_id: str, extents: _Extents) -> None:
+def _spread(connection: Connection, flow_id: str, extents: _Extents) -> None:
     """
     Add to *extents* what depends on it.
 
@@ -199,7 +230,7 @@ def _spread(tx: Tx, flow_id: str, extents: _Extents) -> None:
     """
     followers: dict[str, list[tuple[str, bool]]] = {}
     edges = select(_EDGE.c.upstream_task_id, _EDGE.c.downstream_task_id, _EDGE.c.mapped, _EDGE.c.flattened)
-    for up, down, mapped, flattened in tx.execute(edges.where(_EDGE.c.flow_id == flow_id)):
+    for up, down, mapped, flattened in connection.execute(edges.where(_EDGE.c.flow_id == flow_id)):
         followers.setdefault(up, []).append((down, mapped and not flattened))
     waiting = list(extents)
     while waiting:
@@ -218,19 +249,19 @@ def _extend(extents: _Extents, task: str, more: set[int] | None) -> bool:
     return extents[task] != before or more is None
 
 
-def _warnings(tx: Tx, run_id: str, flow_id: str, again: set[str]) -> list[str]:
+def _warnings(connection: Connection, run_id: str, flow_id: str, again: set[str]) -> list[str]:
     """Return a sentence for each task whose value will be needed and is kept nowhere."""
     edges = select(_EDGE.c.upstream_task_id, _EDGE.c.downstream_task_id).where(
         _EDGE.c.flow_id == flow_id, _EDGE.c.key.is_not(None)
     )
-    needed = {up for up, down in tx.execute(edges) if down in again} - again
+    needed = {up for up, down in connection.execute(edges) if down in again} - again
     runs = (
         select(_TASK.c.slug, _TASK_RUN.c.state, _TASK_RUN.c.serialized_state)
         .join(_TASK, _TASK.c.id == _TASK_RUN.c.task_id)
         .where(_TASK_RUN.c.flow_run_id == run_id, _TASK.c.auto_generated.is_(False))
     )
     lacking = set()
-    for row in tx.execute(runs.where(among(_TASK_RUN.c.task_id)), {"ids": needed}):
+    for row in connection.execute(runs.where(among(_TASK_RUN.c.task_id)), {"ids": needed}):
         result = (loaded(row.serialized_state) or {}).get("_result") or {}
         if row.state in SUCCESSFUL - {"Mapped", "Skipped"} and not result.get("location"):
             lacking.add(row.slug)

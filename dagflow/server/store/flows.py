@@ -13,7 +13,16 @@ from dagflow.server.store import records
 from dagflow.server.store.records import Page
 from dagflow.server.text import loaded
 
-__all__ = ["delete_flow", "get_flow", "get_task", "list_edges", "list_flows", "list_tasks", "tasks_of_flow"]
+__all__ = [
+    "delete_flow",
+    "get_flow",
+    "get_task",
+    "list_edges",
+    "list_flows",
+    "list_tasks",
+    "tasks_of_flow",
+    "two_versions",
+]
 
 _FLOW, _GROUP, _PROJECT, _TASK, _EDGE = tables.flow, tables.flow_group, tables.project, tables.task, tables.edge
 
@@ -68,6 +77,14 @@ def get_flow(connection: Connection, id: str) -> dict[str, Any]:
     if row is None:
         raise NotFound.of("flow", id)
     return _record(row)
+
+
+def two_versions(connection: Connection, id: str, other: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return two versions, each whole: of one flow, the earlier one first; else *other* first."""
+    one, two = get_flow(connection, other), get_flow(connection, id)
+    if one["flow_group_id"] == two["flow_group_id"] and one["version"] > two["version"]:
+        one, two = two, one
+    return one, two
 
 
 def delete_flow(tx: Tx, id: str) -> None:

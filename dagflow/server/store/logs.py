@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Select, bindparam, func, insert, or_, select, tuple_
 
 from dagflow.server.clock import at, stamp
 from dagflow.server.database import tables
@@ -13,11 +14,13 @@ from dagflow.server.store import records
 from dagflow.server.store.log_room import LogRoom
 from dagflow.server.text import dumped, loaded
 
-__all__ = ["add_log", "add_logs", "list_logs"]
+__all__ = ["Place", "Wanted", "add_log", "add_logs", "list_logs", "text_of_logs"]
 
-_LOG = tables.log
+_LOG, _TASK_RUN, _TASK = tables.log, tables.task_run, tables.task
 LEVELS = {"CRITICAL": 50, "ERROR": 40, "WARNING": 30, "INFO": 20, "DEBUG": 10}
 MOST_TEXT = 1_000_000
+TEXT_LINES = 2_000
+"""Lines read at once for a log as text."""
 
 
 def add_log(tx: Tx, flow_run_id: str, level: str, message: str, task_run_id: str | None = None) -> None:
@@ -94,42 +97,121 @@ def _text(value: Any, most: int) -> str | None:
     return None if value is None else str(value)[:most]
 
 
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """Which log lines are wanted; *text* is looked for in them, whatever the case of its letters."""
+
+    flow_run_id: str | None = None
+    task_run_id: str | None = None
+    task_slug: str | None = None
+    since: str | None = None
+    until: str | None = None
+    level: str | None = None
+    text: str | None = None
+
+    def conditions(self) -> list[Any]:
+        """Return the conditions that such lines fulfil."""
+        found: list[Any] = []
+        if self.flow_run_id is not None:
+            found.append(_LOG.c.flow_run_id == self.flow_run_id)
+        if self.task_run_id is not None:
+            found.append(_LOG.c.task_run_id == self.task_run_id)
+        if self.task_slug is not None:
+            found.append(_TASK.c.slug == self.task_slug)
+        if self.since is not None:
+            found.append(_LOG.c.timestamp > self.since)
+        if self.until is not None:
+            found.append(_LOG.c.timestamp <= self.until)
+        if self.level is not None:
+            least = LEVELS.get(self.level.upper(), 0)
+            found.append(_LOG.c.level.in_([name for name, value in LEVELS.items() if value >= least]))
+        if self.text:
+            # Databases know the small letters of few alphabets, so the text as it was written is looked for too.
+            small = func.lower(_LOG.c.message).contains(self.text.lower(), autoescape=True)
+            found.append(or_(small, _LOG.c.message.contains(self.text, autoescape=True)))
+        return found
+
+
+_SELECT: Select[Any] = (
+    select(_LOG, _TASK.c.slug.label("task_slug"), _TASK_RUN.c.map_index)
+    .outerjoin(_TASK_RUN, _TASK_RUN.c.id == _LOG.c.task_run_id)
+    .outerjoin(_TASK, _TASK.c.id == _TASK_RUN.c.task_id)
+)
+
+
 def list_logs(
     connection: Connection,
-    flow_run_id: str | None,
+    wanted: Wanted,
     *,
-    task_run_id: str | None = None,
     after_seq: int | None = None,
-    since: str | None = None,
-    until: str | None = None,
-    level: str | None = None,
+    before_seq: int | None = None,
+    newest: bool = False,
     limit: int = 1000,
 ) -> dict[str, Any]:
-    """Return log lines in the order of their time; with *after_seq*, those that arrived later, in order of arrival."""
-    statement = select(_LOG)
-    if flow_run_id is not None:
-        statement = statement.where(_LOG.c.flow_run_id == flow_run_id)
-    if task_run_id is not None:
-        statement = statement.where(_LOG.c.task_run_id == task_run_id)
-    if since is not None:
-        statement = statement.where(_LOG.c.timestamp > since)
-    if until is not None:
-        statement = statement.where(_LOG.c.timestamp <= until)
-    if level is not None:
-        least = LEVELS.get(level.upper(), 0)
-        statement = statement.where(_LOG.c.level.in_([name for name, value in LEVELS.items() if value >= least]))
+    """
+    Return log lines in the order of their time.
+
+    Args:
+        connection: to the database.
+        wanted: which lines.
+        after_seq: those that arrived after this line, in order of arrival.
+        before_seq: those directly before this line.
+        newest: the newest first, instead of the oldest.
+        limit: how many.
+    """
+    statement = _SELECT.where(*wanted.conditions())
+    backwards = newest or before_seq is not None
     if after_seq is not None:
-        statement = statement.where(_LOG.c.seq > after_seq).order_by(_LOG.c.seq)
+        statement = statement.where(_LOG.c.seq > after_seq)
+    if before_seq is not None:
+        statement = statement.where(_before(connection, before_seq))
+    if backwards:
+        statement = statement.order_by(_LOG.c.timestamp.desc(), _LOG.c.seq.desc())
+    elif after_seq is not None:
+        statement = statement.order_by(_LOG.c.seq)
     else:
         statement = statement.order_by(_LOG.c.timestamp, _LOG.c.number, _LOG.c.seq)
-    rows = connection.execute(statement.limit(limit)).all()
-    items = []
-    for row in rows:
-        item = records.record(row)
-        item["info"] = loaded(item["info"]) if item["info"] else None
-        items.append(item)
+    items = [_record(row) for row in connection.execute(statement.limit(limit))]
+    if backwards and not newest:
+        items.reverse()
     last = max((one["seq"] for one in items), default=after_seq or 0)
     return {"items": items, "cursor": None, "last_seq": last}
+
+
+def _record(row: Any) -> dict[str, Any]:
+    item = records.record(row)
+    item["info"] = loaded(item["info"]) if item["info"] else None
+    return item
+
+
+def _before(connection: Connection, seq: int) -> Any:
+    """Return the condition for lines before the one with the number *seq*, by time, as they are shown."""
+    timestamp = connection.execute(_TIMESTAMP, {"seq": seq}).scalar()
+    if timestamp is None:
+        return _LOG.c.seq < seq
+    return tuple_(_LOG.c.timestamp, _LOG.c.seq) < tuple_(timestamp, seq)
+
+
+_TIMESTAMP = select(_LOG.c.timestamp).where(_LOG.c.seq == bindparam("seq"))
+
+Place = tuple[str, int]
+"""Where a line stands: its time, and its number."""
+
+
+def text_of_logs(connection: Connection, wanted: Wanted, behind: Place | None) -> tuple[str, Place | None]:
+    """Return a part of a log as text, and where it ends; ``None`` when that is the end of the log."""
+    statement = _SELECT.where(*wanted.conditions()).order_by(_LOG.c.timestamp, _LOG.c.seq).limit(TEXT_LINES)
+    if behind is not None:
+        statement = statement.where(tuple_(_LOG.c.timestamp, _LOG.c.seq) > tuple_(*behind))
+    rows = connection.execute(statement).all()
+    text = "".join(map(_line, rows))
+    return text, (rows[-1].timestamp, rows[-1].seq) if len(rows) == TEXT_LINES else None
+
+
+def _line(row: Any) -> str:
+    index = f"[{row.map_index}]" if row.map_index is not None and row.map_index >= 0 else ""
+    where = f" {row.task_slug}{index}" if row.task_slug else ""
+    return f"{row.timestamp} {row.level:<8}{where} | {row.message or ''}\n"
 
 
 def count_logs(connection: Connection, flow_run_id: str) -> int:

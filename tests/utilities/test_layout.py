@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dagflow.core.layout import Layout, Link, Size, arrange
-from dagflow.core.layout.layers import components, layered
-from dagflow.core.layout.order import crossings, ordered
+from dagflow.utilities.layout import Layout, Link, Size, arrange
+from dagflow.utilities.layout.layers import components, layered
+from dagflow.utilities.layout.order import crossings, ordered
 
 BOX = Size(30, 30, 34)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from itertools import pairwise
 
-from dagflow.core.layout.layers import Grid
+from dagflow.utilities.layout.layers import Grid
 
 __all__ = ["crossings", "ordered"]
 

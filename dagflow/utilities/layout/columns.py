@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from dagflow.core.layout.layers import Grid
+from dagflow.utilities.layout.layers import Grid
 
 __all__ = ["columns"]
 

@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dagflow.core.layout.columns import columns
-from dagflow.core.layout.layers import Grid, components, layered
-from dagflow.core.layout.order import ordered
+from dagflow.utilities.layout.columns import columns
+from dagflow.utilities.layout.layers import Grid, components, layered
+from dagflow.utilities.layout.order import ordered
 
 __all__ = ["Layout", "Link", "Point", "Size", "arrange"]
 
