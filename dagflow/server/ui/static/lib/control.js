@@ -168,7 +168,7 @@ function choices(run, { tasks, from, failed }, choose) {
     else if (wanted()) choose(wanted());
     else task.focus();
   } });
-  return h("div.field", h("label", radio("failed", !from && failed, !failed), "What failed, and what depends on it", failed ? null : h("span.soft", " (nothing failed)")),
+  return h("div.field.radios", h("label", radio("failed", !from && failed, !failed), "What failed, and what depends on it", failed ? null : h("span.soft", " (nothing failed)")),
     h("label.inline", radio("task", Boolean(from), false), "From a task, and what depends on it: ", task), list);
 }
 

@@ -41,7 +41,7 @@ function tools(view) {
 }
 
 function legend() {
-  return h("p.legend.soft", h("span.legend-thin"), "waits ", h("span.legend-thick"), "runs ", h("span.legend-path"), "critical path: what the run would be shorter without",
+  return h("p.legend.soft", h("span.legend-thin"), "waits ", h("span.legend-thick"), "runs ", h("span.legend-path"), "critical path: the chain of tasks that the end waited for",
     h("span.wide", " · Zoom with Ctrl and the wheel, drag to move"));
 }
 

@@ -168,7 +168,7 @@ function make(view, node) {
   element.append(s("rect.node-box", { width: node.width, height: node.height, rx: 6 }));
   if (view.hasWords) {
     element.append(s("rect.node-state", { width: 24, height: node.height, rx: 6 }), s("text.node-sign", { x: 12, y: node.height / 2 + 4, "text-anchor": "middle" }),
-      s("text.node-name", { x: 32, y: node.height / 2 - 3 }, cut(node.name ?? node.slug, node.width - 38, 7.2)), s("text.node-word", { x: 32, y: node.height / 2 + 13 }), s("title"));
+      s("text.node-name", { x: 32, y: node.height / 2 - 3 }, cut(node.name ?? node.slug, node.width - 36, 6.6)), s("text.node-word", { x: 32, y: node.height / 2 + 13 }), s("title"));
   }
   paint(view, node, element);
   return element;
@@ -181,7 +181,7 @@ function paint(view, node, element) {
   if (!view.hasWords) return;
   const words = node.mapped || hasAny(children) ? countText(state, children) : state ?? "";
   element.querySelector(".node-sign").textContent = kind ? sign(kind) : "";
-  element.querySelector(".node-word").textContent = cut(words, node.width - 38, 6.4);
+  element.querySelector(".node-word").textContent = cut(words, node.width - 34, 5.4);
   element.querySelector("title").textContent = `${node.slug}${node.mapped ? " (mapped)" : ""}\n${words}`;
 }
 

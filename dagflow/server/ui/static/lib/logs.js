@@ -89,7 +89,14 @@ async function piece(view, work) {
 }
 
 const newestFirst = async (view, more) => inOrder((await ask(view, { newest: true, ...more })).items);
-const inOrder = (items) => items.sort((a, b) => a.seq - b.seq);
+
+// Lines stand in the order of their time; their numbers tell in which order they have arrived.
+const inOrder = (items) => items.sort((a, b) => (a.timestamp === b.timestamp ? a.seq - b.seq : a.timestamp < b.timestamp ? -1 : 1));
+const newestSeq = (view) => view.items.reduce((most, one) => Math.max(most, one.seq), 0);
+
+function together(...lists) {
+  return inOrder([...new Map(lists.flat().map((one) => [one.seq, one])).values()]);
+}
 
 function load(view) {
   if (view.line) return around(view, view.line);
@@ -105,10 +112,10 @@ function around(view, seq) {
   view.line = seq;
   setFollow(view, false);
   return piece(view, async (current) => {
-    const before = await newestFirst(view, { before_seq: seq + 1, limit: 100 });
-    const behind = inOrder((await ask(view, { after_seq: seq, limit: 200 })).items);
+    const before = await newestFirst(view, { before_seq: seq, limit: 100 });
+    const behind = (await ask(view, { after_seq: seq - 1, limit: 200 })).items;
     if (!current()) return;
-    show(view, [...before, ...behind], { begins: before.length < 100, ends: behind.length < 200 });
+    show(view, together(before, behind), { begins: before.length < 100, ends: behind.length < 200 });
     markLine(view, seq);
   });
 }
@@ -119,16 +126,16 @@ function loadOlder(view) {
     if (!current()) return;
     const height = view.box.scrollHeight;
     setFollow(view, false);
-    show(view, [...items, ...view.items].slice(0, MOST_LINES), { begins: items.length < PIECE, ends: view.ends && items.length + view.items.length <= MOST_LINES });
+    show(view, together(items, view.items).slice(0, MOST_LINES), { begins: items.length < PIECE, ends: view.ends && items.length + view.items.length <= MOST_LINES });
     view.box.scrollTop += view.box.scrollHeight - height;
   });
 }
 
 function loadNewer(view) {
   return piece(view, async (current) => {
-    const items = inOrder((await ask(view, { after_seq: view.items.at(-1)?.seq ?? 0 })).items);
+    const { items } = await ask(view, { after_seq: newestSeq(view) });
     if (!current()) return;
-    const all = [...view.items, ...items];
+    const all = together(view.items, items);
     show(view, all.slice(-MOST_LINES), { begins: view.begins && all.length <= MOST_LINES, ends: items.length < PIECE });
   });
 }
@@ -137,10 +144,11 @@ function loadNewer(view) {
 function come(view) {
   if (!view.ends || view.turn < 0) return null;
   return piece(view, async (current) => {
-    const items = inOrder((await ask(view, { after_seq: view.items.at(-1)?.seq ?? 0 })).items);
+    const items = inOrder((await ask(view, { after_seq: newestSeq(view) })).items);
     if (!current() || !items.length) return;
-    if (!view.items.length || view.items.length + items.length > MOST_LINES) {
-      show(view, [...view.items, ...items].slice(-MOST_LINES), { begins: view.begins && !view.items.length, ends: items.length < PIECE });
+    const isLate = items[0].timestamp < (view.items.at(-1)?.timestamp ?? "~");
+    if (isLate || view.items.length + items.length > MOST_LINES) {
+      show(view, together(view.items, items).slice(-MOST_LINES), { begins: view.begins && view.items.length + items.length <= MOST_LINES, ends: items.length < PIECE });
     } else {
       view.items.push(...items);
       append(view.lines, items.map((one) => line(view, one)));
@@ -165,7 +173,7 @@ function toTop(view) {
   view.line = 0;
   setFollow(view, false);
   return piece(view, async (current) => {
-    const items = inOrder((await ask(view, { after_seq: 0 })).items);
+    const { items } = await ask(view, {});
     if (!current()) return;
     show(view, items, { begins: true, ends: items.length < PIECE });
     view.box.scrollTop = 0;

@@ -68,7 +68,8 @@ function change(view, changes) {
 
 function showFilters(view) {
   const focused = document.activeElement?.getAttribute?.("aria-label");
-  fill(view.filters, groupButtons(view), h("div.filters", stateSelect(view), TEXTS.filter(([name]) => !view.hides.has(name)).map((one) => textFilter(view, one)), range(view), late(view), order(view), clear(view), savedViews(view)));
+  const isOpen = view.filters.querySelector(".run-more")?.open ?? (innerWidth > 760 || NAMES.some((name) => name !== "state" && query.get(name)));
+  fill(view.filters, groupButtons(view), h("details.run-more", { open: isOpen }, h("summary", "Filters"), h("div.filters", stateSelect(view), TEXTS.filter(([name]) => !view.hides.has(name)).map((one) => textFilter(view, one)), range(view), late(view), order(view), clear(view), savedViews(view))));
   if (focused) view.filters.querySelector(`[aria-label="${CSS.escape(focused)}"]`)?.focus();
 }
 
