@@ -15,7 +15,7 @@ const MOST_SHOWN = 200;
 export const reasons = {
   start(run) {
     if (isFinished(run.state)) return `The run has ended as ${run.state}.`;
-    if (run.held) return `The run is ${run.state}.`;
+    if (run.held || run.state === "Running") return `The run is ${run.state}.`;
     if (run.state === "Paused") return "The run is paused; approve it.";
     if (run.state_start_time && new Date(run.state_start_time) <= Date.now()) return "The run is due already; see below why it waits.";
     return null;

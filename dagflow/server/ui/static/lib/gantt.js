@@ -114,8 +114,8 @@ function draw(view) {
   const first = Math.max(0, Math.floor(view.box.scrollTop / ROW) - AROUND);
   const last = Math.min(view.rows.length, Math.ceil((view.box.scrollTop + view.box.clientHeight) / ROW) + AROUND);
   const rows = view.rows.slice(first, last).map((row, place) => ({ ...row, y: (first + place) * ROW }));
-  const ticks = ticksOf(from, to, width);
-  fill(view.axis, ticks.filter((at) => x(at) > 24 && x(at) < width - 24).map((at) => s("text", { x: x(at), y: 18, "text-anchor": "middle" }, tickText(at, ticks[1] - ticks[0], from))));
+  const ticks = ticksOf(view, from, to, width);
+  fill(view.axis, ticks.filter((at) => x(at) > 24 && x(at) < width - 24).map((at) => s("text", { x: x(at), y: 18, "text-anchor": "middle" }, tickText(at, ticks[1] - ticks[0], beginning(view)))));
   fill(view.picture,
     ticks.map((at) => s("line.gantt-grid", { x1: x(at), x2: x(at), y1: 0, y2: height })),
     moments(view, from, to).map((one) => s("line.gantt-moment", { x1: x(one.at), x2: x(one.at), y1: 0, y2: height }, s("title", `${one.state}: ${exact(one.at)}${one.message ? `\n${one.message}` : ""}`))),
@@ -136,8 +136,8 @@ function drawLabels(view, rows) {
 }
 
 function counts(task) {
-  if (!task.children) return null;
-  const total = Object.values(task.children).reduce((sum, one) => sum + one, 0);
+  const total = Object.values(task.children ?? {}).reduce((sum, one) => sum + one, 0);
+  if (!total) return null;
   const failed = Object.entries(task.children).reduce((sum, [state, one]) => sum + (FAILED.has(state) ? one : 0), 0);
   return h("span.gantt-count", failed ? h("span.bad", `${failed} failed of `) : null, `× ${total}`);
 }
@@ -186,18 +186,22 @@ function split(children, left, long, y) {
 // When the run itself changed its state.
 const moments = (view, from, to) => (view.data.states ?? []).map((one) => ({ ...one, at: ms(one.timestamp) })).filter((one) => one.at >= from && one.at <= to);
 
-function ticksOf(from, to, width) {
+const beginning = (view) => ms(view.data.attempts?.find((each) => String(each.number) === view.attempt)?.start ?? view.data.start);
+
+// Round moments, and parts of seconds counted from the beginning.
+function ticksOf(view, from, to, width) {
+  if (!beginning(view)) return [];
   const least = (to - from) / Math.max(2, width / 110);
   const step = TICKS.find((one) => one >= least) ?? TICKS.at(-1);
-  const offset = step >= 36e5 ? new Date(from).getTimezoneOffset() * 60_000 : 0;
+  const offset = step < 1000 ? beginning(view) % step : step >= 36e5 ? new Date(from).getTimezoneOffset() * 60_000 : 0;
   const ticks = [];
   for (let at = Math.ceil((from - offset) / step) * step + offset; at < to && ticks.length < 60; at += step) ticks.push(at);
-  return ticks.length > 1 ? ticks : [from, to];
+  return ticks;
 }
 
 function tickText(at, step, from) {
   const text = exact(at).replace(" UTC", "");
-  if (step < 1000) return `+${duration(at - from)}`;
+  if (step < 1000) return at === from ? "0" : `${at > from ? "+" : "−"}${duration(Math.abs(at - from))}`;
   return step >= 864e5 ? text.slice(5, 10) : step >= 6e4 ? text.slice(11, 16) : text.slice(11);
 }
 

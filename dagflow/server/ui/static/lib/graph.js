@@ -181,7 +181,7 @@ function paint(view, node, element) {
   if (!view.hasWords) return;
   const words = node.mapped || hasAny(children) ? countText(state, children) : state ?? "";
   element.querySelector(".node-sign").textContent = kind ? sign(kind) : "";
-  element.querySelector(".node-word").textContent = cut(words, node.width - 34, 5.4);
+  element.querySelector(".node-word").textContent = cut(words, node.width - 34, 5.2);
   element.querySelector("title").textContent = `${node.slug}${node.mapped ? " (mapped)" : ""}\n${words}`;
 }
 

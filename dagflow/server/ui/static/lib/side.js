@@ -1,5 +1,5 @@
 // The panel beside a picture: one task of a run, with what is known of it, in place.
-import { all, get } from "./api.js";
+import { get } from "./api.js";
 import { approve, labelOf, plural, restart, setState } from "./control.js";
 import { fill, h } from "./dom.js";
 import { logs } from "./logs.js";
@@ -7,7 +7,7 @@ import { action, copyable, facts } from "./parts.js";
 import { badge, FAILED, isFinished } from "./states.js";
 import { lasting, moment } from "./time.js";
 
-const MOST_CHILDREN = 50;
+const MOST_CHILDREN = 20; // failed ones first
 
 // Returns {element, show({run, slug, index, edges}), refresh(), close()}. edges: [{upstream_slug, downstream_slug, key}],
 // states: (slug) => state; what is not known is left out.
@@ -57,8 +57,10 @@ async function refresh(view) {
 }
 
 async function childrenOf(run) {
-  const [summary, page] = await Promise.all([get(`task_runs/${run.id}/mapped_summary`), get(`task_runs/${run.id}/mapped`, { limit: MOST_CHILDREN })]);
-  return summary.count ? { ...summary, items: page.items.map(({ id, map_index, state, start_time, end_time, name }) => ({ id, map_index, state, start_time, end_time, name })) } : null;
+  const part = (state) => get(`task_runs/${run.id}/mapped`, { limit: MOST_CHILDREN, state });
+  const [summary, failed, any] = await Promise.all([get(`task_runs/${run.id}/mapped_summary`), part(["Failed"]), part()]);
+  const items = [...failed.items, ...any.items.filter((one) => !FAILED.has(one.state))].slice(0, MOST_CHILDREN);
+  return summary.count ? { ...summary, items: items.map(({ id, map_index, state, start_time, end_time, name }) => ({ id, map_index, state, start_time, end_time, name })) } : null;
 }
 
 // --- what it shows -------------------------------------------------------------------------------------------------
@@ -154,5 +156,16 @@ export async function graphOf(runId) {
   return { ...answer, states, counts };
 }
 
-export const failedTasks = (runId) => all(`flow_runs/${runId}/task_runs`, { state: ["Failed"] }, 200);
+// The run of each task, by slug.
+export async function idsOfTasks(runId) {
+  const ids = {};
+  let cursor = null;
+  do {
+    const page = await get(`flow_runs/${runId}/task_runs`, { mapped: false, limit: 1000, cursor });
+    for (const one of page.items) ids[one.task_slug] = one.id;
+    cursor = page.cursor;
+  } while (cursor);
+  return ids;
+}
+
 export { labelOf };

@@ -4,9 +4,9 @@ import { approve, cancelRun, deleteRun, hasFailed, reasons, restart, setState, s
 import { fill, h } from "../lib/dom.js";
 import { keepFresh } from "../lib/live.js";
 import { act, action, head, segment, tabs } from "../lib/parts.js";
-import { graphOf } from "../lib/side.js";
+import { graphOf, idsOfTasks, labelOf } from "../lib/side.js";
 import { badge, FAILED, isFinished, sign } from "../lib/states.js";
-import { lasting, moment } from "../lib/time.js";
+import { exact, lasting, moment } from "../lib/time.js";
 import { details } from "./run/details.js";
 import { events } from "./run/events.js";
 import { runArtifacts, runLogs } from "./run/logs.js";
@@ -120,7 +120,7 @@ function actions(here) {
     action("Start now", (button) => then(startNow(button, run)), { reason: reasons.start(run) }),
     action("Approve", (button) => then(approve(button, run)), { reason: reasons.approve(run, graph.counts) }),
     action("Restart", async (button) => {
-      here.taskRunIds ??= await idsOfTasks(here);
+      here.taskRunIds ??= await idsOfTasks(here.id);
       then(restart(button, run, { tasks: tasks(), failed: hasFailed(graph.counts) || FAILED.has(run.state) || run.state === "Cancelled" }));
     }, { reason: reasons.restart(run, graph.counts), kind: FAILED.has(run.state) ? "primary" : "" }),
     h("a.button", { href: `/flows/${run.flow_group_id}/run?from=${run.id}` }, "Run again with these inputs"),
@@ -128,18 +128,6 @@ function actions(here) {
     action("Cancel", (button) => then(cancelRun(button, run)), { reason: reasons.cancel(run), kind: "danger" }),
     action("Delete", async (button) => (await deleteRun(button, run)) && location.assign("/runs"), { kind: "danger" }),
   ];
-}
-
-// The run of each task, by slug; asked for when somebody wants to restart.
-async function idsOfTasks(here) {
-  const ids = {};
-  let cursor = null;
-  do {
-    const page = await get(`flow_runs/${here.id}/task_runs`, { mapped: false, limit: 1000, cursor });
-    for (const one of page.items) ids[one.task_slug] = one.id;
-    cursor = page.cursor;
-  } while (cursor);
-  return ids;
 }
 
 // --- why it waits, and whose it is ---------------------------------------------------------------------------------
@@ -150,12 +138,21 @@ async function showWhy(here) {
     fill(here.why);
     return;
   }
-  const answer = await get(`flow_runs/${here.id}/why`);
+  const answer = here.graph.counts.Paused && run.state === "Running" ? { reasons: [await whoPauses(here)] } : await get(`flow_runs/${here.id}/why`);
   const key = JSON.stringify(answer.reasons);
   if (key === here.why.dataset.key && here.why.childElementCount) return;
   here.why.dataset.key = key;
-  fill(here.why, h("section.card.why", h("h2", "Why is this not running?"), h("ul", answer.reasons.map((one) => h("li", one.text ?? one))), h("p", h("a", { href: "/queue" }, "Queue"), " · ", h("a", { href: "/agents" }, "Agents & pools"))));
+  fill(here.why, h("section.card.why", h("h2", "Why is this not running?"), h("ul", answer.reasons.map((one) => h("li", readable(one.text ?? one)))), h("p", h("a", { href: "/queue" }, "Queue"), " · ", h("a", { href: "/agents" }, "Agents & pools"))));
 }
+
+// A run of which nothing can go on before somebody approves is held by no process.
+async function whoPauses(here) {
+  const { items } = await get(`flow_runs/${here.id}/task_runs`, { state: ["Paused"], limit: 10 });
+  return `It waits until somebody approves ${items.map(labelOf).join(", ") || "what is paused"}.`;
+}
+
+// Moments in sentences of the server, as this page shows moments.
+const readable = (text) => text.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, (found) => exact(found));
 
 async function showKin(here) {
   const { run } = here;

@@ -31,7 +31,13 @@ function list(here, items) {
     { head: "What", cell: (one) => (one.run ? h("a", { href: taskPlace(here.id, one.run.task_slug, one.run.map_index) }, labelOf(one.run)) : h("strong", "Flow run")) },
     { head: "State", cell: (one) => badge(one.state) },
     { head: "Message", cell: (one) => h("span.soft", one.message ?? "") },
-    { head: "By", hide: true, cell: (one) => one.actor ?? "" },
+    { head: "By", hide: true, cell: (one) => actor(one.actor) },
     { head: "Reason", hide: true, cell: (one) => one.reason ?? "" },
   ], items, { empty: "Nothing has happened yet." });
+}
+
+// Agents are links; others are named as the server names them.
+function actor(text) {
+  const id = /^agent (\S+)$/.exec(text ?? "")?.[1];
+  return id ? h("a", { href: `/agents/${id}` }, "an agent") : text ?? "";
 }
