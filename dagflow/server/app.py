@@ -17,7 +17,20 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from dagflow._version import __version__
-from dagflow.server.api import agents, events, flows, metrics, projects, runs, settings, states, values, views
+from dagflow.server.api import (
+    agents,
+    bulk,
+    events,
+    flows,
+    metrics,
+    previews,
+    projects,
+    runs,
+    settings,
+    states,
+    values,
+    views,
+)
 from dagflow.server.api.answers import Answer
 from dagflow.server.backend import Backend
 from dagflow.server.clock import Clock
@@ -33,9 +46,10 @@ __all__ = ["create_app"]
 
 ROUTERS = (
     states.states, values.logs, agents.agents, runs.runs, runs.task_routes, settings.health, projects.projects,
-    views.whole, views.group_views, views.flow_views, views.run_views, flows.flows, flows.flow_groups, flows.tasks,
-    settings.deployments, runs.queue, agents.configs, values.limits, values.slots, values.kv, values.secrets,
-    values.artifacts, settings.work_pools, settings.automations, settings.messages, settings.api_keys, events.events,
+    views.whole, views.group_views, views.flow_views, views.run_views, bulk.bulk, previews.previews, flows.flows,
+    flows.flow_groups, flows.tasks, settings.deployments, runs.queue, agents.configs, values.limits, values.slots,
+    values.kv, values.secrets, values.artifacts, settings.work_pools, settings.automations, settings.messages,
+    settings.api_keys, events.events,
 )  # fmt: skip
 """All routers; routes are tried one after the other, so those that are asked most stand first."""
 

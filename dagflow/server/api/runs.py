@@ -124,6 +124,7 @@ async def list_all(
     late: bool | None = None,
     started: bool | None = None,
     label: str | None = None,
+    parameter: Annotated[str | None, Query(max_length=1000)] = None,
     since: str | None = None,
     until: str | None = None,
     order: str = "created",
@@ -147,7 +148,15 @@ async def list_all(
     return Answer(
         await here.read(
             lambda connection: flow_runs.list_flow_runs(
-                connection, page, wanted, states=state, started=started, label=label, order=order, **times
+                connection,
+                page,
+                wanted,
+                states=state,
+                order=order,
+                started=started,
+                label=label,
+                parameter=parameter,
+                **times,
             )
         )
     )

@@ -11,10 +11,11 @@ from dagflow.server.database.engine import Tx
 from dagflow.server.errors import Invalid, NotFound
 from dagflow.server.orchestration.kinds import expanded
 from dagflow.server.store import records
+from dagflow.server.store.parameters import has_parameter
 from dagflow.server.store.records import Page
 from dagflow.server.text import dumped
 
-__all__ = ["delete_flow_run", "get_flow_run", "list_flow_runs", "list_states", "rename"]
+__all__ = ["conditions", "delete_flow_run", "get_flow_run", "list_flow_runs", "list_states", "rename"]
 
 _RUN, _FLOW, _PROJECT, _DEPLOYMENT = tables.flow_run, tables.flow, tables.project, tables.deployment
 
@@ -54,13 +55,48 @@ def list_flow_runs(
     wanted: dict[str, Any],
     *,
     states: list[str] | None = None,
+    order: str = "created",
+    **others: Any,
+) -> dict[str, Any]:
+    """Return a page of flow runs, newest first; *others* are as for :func:`conditions`."""
+    if order not in _ORDERS:
+        raise Invalid(f"order is one of {', '.join(_ORDERS)}, found {order!r}.")
+    keys = _ORDERS[order]
+    found_by = conditions(connection, wanted, time=keys[0], **others)
+    if order == "start":
+        found_by.append(_RUN.c.start_time.is_not(None))
+    found = page.of(connection, _narrowed(page, found_by, states, keys), keys)
+    if page.count:
+        every = [*found_by, _RUN.c.state.in_(expanded(states))] if states else found_by
+        counted = select(func.count()).select_from(select(_RUN.c.id).where(*every).limit(10_000).subquery())
+        found["count"] = connection.execute(counted).scalar_one()
+    return found
+
+
+def conditions(
+    connection: Connection,
+    wanted: dict[str, Any],
+    *,
     started: bool | None = None,
     label: str | None = None,
+    parameter: str | None = None,
     since: str | None = None,
     until: str | None = None,
-    order: str = "created",
-) -> dict[str, Any]:
-    """Return a page of flow runs, newest first."""
+    time: Any = _RUN.c.created,
+) -> list[Any]:
+    """
+    Return the conditions of runs that are wanted.
+
+    Args:
+        connection: to the database.
+        wanted: values by the names of columns, of the run or its flow and project.
+        started: whether they have begun.
+        label: that they have.
+        parameter: that they have, with its value: ``name=value``.
+        since: the least value of *time*.
+        until: the greatest value of *time*.
+        time: a column of moments.
+    """
     columns = {
         "flow_id": _RUN.c.flow_id,
         "flow_group_id": _RUN.c.flow_group_id,
@@ -71,32 +107,24 @@ def list_flow_runs(
         "parent_task_run_id": _RUN.c.parent_task_run_id,
         "idempotency_key": _RUN.c.idempotency_key,
     }
-    conditions = [columns[name] == wanted[name] for name in columns if wanted.get(name) is not None]
+    found = [columns[name] == wanted[name] for name in columns if wanted.get(name) is not None]
     groups = _groups(connection, wanted)
     if groups is not None:
-        conditions.append(_RUN.c.flow_group_id == groups[0] if len(groups) == 1 else _RUN.c.flow_group_id.in_(groups))
+        found.append(_RUN.c.flow_group_id == groups[0] if len(groups) == 1 else _RUN.c.flow_group_id.in_(groups))
     if wanted.get("parent_flow_run_id") is not None:
         task_run = tables.task_run
         started_by = select(task_run.c.id).where(task_run.c.flow_run_id == wanted["parent_flow_run_id"])
-        conditions.append(_RUN.c.parent_task_run_id.in_(started_by))
+        found.append(_RUN.c.parent_task_run_id.in_(started_by))
     if started is not None:
-        conditions.append(_RUN.c.start_time.is_not(None) if started else _RUN.c.start_time.is_(None))
+        found.append(_RUN.c.start_time.is_not(None) if started else _RUN.c.start_time.is_(None))
     if label is not None:
-        conditions.append(_RUN.c.labels.contains(dumped(label), autoescape=True))
-    if order not in _ORDERS:
-        raise Invalid(f"order is one of {', '.join(_ORDERS)}, found {order!r}.")
-    keys = _ORDERS[order]
+        found.append(_RUN.c.labels.contains(dumped(label), autoescape=True))
+    if parameter is not None:
+        found.append(has_parameter(connection, parameter))
     if since is not None:
-        conditions.append(keys[0] >= since)
+        found.append(time >= since)
     if until is not None:
-        conditions.append(keys[0] <= until)
-    if order == "start":
-        conditions.append(_RUN.c.start_time.is_not(None))
-    found = page.of(connection, _narrowed(page, conditions, states, keys), keys)
-    if page.count:
-        every = [*conditions, _RUN.c.state.in_(expanded(states))] if states else conditions
-        counted = select(func.count()).select_from(select(_RUN.c.id).where(*every).limit(10_000).subquery())
-        found["count"] = connection.execute(counted).scalar_one()
+        found.append(time <= until)
     return found
 
 

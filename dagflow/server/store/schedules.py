@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
-from typing import Any
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import func, or_, select, update
 
@@ -27,12 +28,16 @@ __all__ = [
     "is_paused",
     "make_planned_runs",
     "plan_many",
+    "preview",
     "scheduled_flows",
     "set_active",
     "set_group_schedule",
 ]
 
 _FLOW, _GROUP, _RUN, _DEPLOYMENT = tables.flow, tables.flow_group, tables.flow_run, tables.deployment
+
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,10 +80,45 @@ def _planned(document: Any, now: float, latest: str | None, limits: Limits, sour
         Invalid: when it cannot be read or followed, or not in time.
     """
     schedule = check_schedule(document)
+    return _followed_in_time(schedule, lambda: planned_runs(schedule, now, latest, limits.count, limits.ahead, source))
 
-    def plan() -> list[PlannedRun]:
-        return planned_runs(schedule, now, latest, limits.count, limits.ahead, source)
 
+def preview(document: Any, timezone: str | None, now: float, count: int) -> list[dict[str, Any]]:
+    """
+    Return the next moments that a schedule would have if it were set now, in UTC and in its own time zone.
+
+    Raises:
+        Invalid: when it cannot be read or followed, or not in time.
+    """
+    schedule = check_schedule(_started_now(document, timezone, now))
+
+    def next_moments() -> list[dict[str, Any]]:
+        import pendulum
+
+        events = schedule.events(pendulum.from_timestamp(now))
+        return [_moment(event, timezone) for event in itertools.islice(events, count)]
+
+    return _followed_in_time(schedule, next_moments)
+
+
+def _moment(event: Any, timezone: str | None) -> dict[str, Any]:
+    start = event.start_time if timezone is None else event.start_time.in_timezone(timezone)
+    return {
+        "utc": stamp(start.timestamp()),
+        "local": start.isoformat(),
+        "timezone": start.timezone_name or timezone or "UTC",
+        "parameters": dict(event.parameter_defaults or {}),
+        "labels": None if event.labels is None else list(event.labels),
+    }
+
+
+def _followed_in_time(schedule: Any, plan: Callable[[], list[T]]) -> list[T]:
+    """
+    Return what *plan* finds by following a schedule.
+
+    Raises:
+        Invalid: when the schedule cannot be followed, or not in time.
+    """
     try:
         # Only recurrence rules, which are dateutil's, may look for a next moment without end.
         has_rules = any(isinstance(clock, RRuleClock) for clock in schedule.clocks)
