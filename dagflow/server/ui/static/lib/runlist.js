@@ -252,9 +252,15 @@ function showBulk(view) {
   view.bulk.hidden = !view.chosen.size && !view.every;
   const canAll = !view.every && view.count > view.chosen.size && view.rows.length > 0 && view.rows.every((one) => view.chosen.has(one.id));
   fill(view.bulk, h("strong", view.every ? `All ${many(view)} that match` : `${count} selected`),
-    canAll ? h("button.quiet", { type: "button", onclick: () => { view.every = true; showBulk(view); } }, `Select all ${many(view)} that match`) : null,
+    canAll ? action(`Select all ${many(view)} that match`, () => { view.every = true; showBulk(view); }, { kind: "quiet", reason: notAll(view) }) : null,
     Object.entries(ACTIONS).map(([id, label]) => action(label, (button) => bulk(view, button, id), { kind: id === "restart" ? "" : "danger" })),
     h("button.quiet", { type: "button", onclick: () => { view.chosen.clear(); view.every = false; redraw(view); showBulk(view); } }, "Clear selection"));
+}
+
+// Times mean what the list is ordered by, and to the server's action on many when runs were created.
+function notAll(view) {
+  const { order: by, since, until } = wanted(view);
+  return by && by !== "created" && (since || until) ? "With a time, this is possible in the order Newest first." : null;
 }
 
 const many = (view) => (view.count >= 10_000 ? "10,000 or more" : view.count.toLocaleString("en"));
