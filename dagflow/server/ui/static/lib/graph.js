@@ -1,18 +1,23 @@
 // A flow as a picture: laid out by the server, drawn here. Only what is seen is drawn, and a new state changes one
 // element, so that thousands of tasks stay smooth.
 import { fill, h, s } from "./dom.js";
+import { grouped } from "./groups.js";
 import { FAILED, isFinished, sign } from "./states.js";
 
 const LEAST_SCALE = 0.02;
 const MOST_SCALE = 2.5;
 const WORDS_FROM = 0.42; // below this scale texts could not be read, so nodes are blocks of colour
+const READABLE = 0.75;
 const CELL = 600; // of the grid in which nodes are found, in units of the layout
 const AIR = 40;
+const GROUPS_FROM = 150; // tasks, from which on those of like names are shown as one at first
 
 // layout: as GET /api/flows/{id}/layout answers. states: {slug: {state, children: {state: count}}}.
 // Returns {element, update(states), set(slug, state), select(slug), fit(), stop()}.
 export function graph(layout, { states = {}, onSelect = () => {} } = {}) {
-  const view = { layout, onSelect, states: {}, chosen: null, drawn: new Map(), dirty: new Set(), scale: 1, x: 0, y: 0, frame: 0, touched: false };
+  const view = { layout, all: layout, onSelect, states: {}, chosen: null, drawn: new Map(), dirty: new Set(), scale: 1, x: 0, y: 0, frame: 0, touched: false };
+  view.groups = layout.nodes.length >= GROUPS_FROM ? grouped(layout) : null;
+  if (view.groups) view.layout = view.groups;
   index(view);
   view.edges = s("path.graph-edges");
   view.near = s("path.graph-near");
@@ -23,7 +28,7 @@ export function graph(layout, { states = {}, onSelect = () => {} } = {}) {
   view.tip = h("div.graph-note", { role: "status" });
   const element = h("section.graph", bar(view), h("div.graph-frame", view.picture, view.tip));
   listen(view);
-  const watch = new ResizeObserver(() => (view.touched ? later(view) : fit(view)));
+  const watch = new ResizeObserver(() => (view.touched ? later(view) : begin(view)));
   watch.observe(view.picture);
   Object.assign(view.states, states);
   return {
@@ -81,6 +86,16 @@ function within(cells, box) {
   return found;
 }
 
+// Show groups, or all tasks.
+function show(view, layout) {
+  view.layout = layout;
+  view.toggle?.setAttribute("aria-pressed", String(layout === view.groups));
+  index(view);
+  forget(view);
+  Object.assign(view, { chosen: null, lineage: null, edgeText: null });
+  begin(view);
+}
+
 // --- states --------------------------------------------------------------------------------------------------------
 
 function update(view, wanted) {
@@ -91,7 +106,7 @@ function set(view, slug, state) {
   const before = view.states[slug];
   view.states[slug] = { ...before, ...state };
   if (before && before.state === view.states[slug].state && JSON.stringify(before.children) === JSON.stringify(view.states[slug].children)) return;
-  view.dirty.add(slug);
+  view.dirty.add(view.bySlug.has(slug) ? slug : view.groups?.groupOf(slug));
   later(view);
 }
 
@@ -174,12 +189,25 @@ function make(view, node) {
   return element;
 }
 
+// The state of a node; of a group, how many of its tasks are in which.
+function stateOf(view, node) {
+  if (!node.members) return view.states[node.slug] ?? {};
+  const children = {};
+  for (const slug of node.members) {
+    const { state } = view.states[slug] ?? {};
+    if (state) children[state] = (children[state] ?? 0) + 1;
+  }
+  const names = Object.keys(children);
+  if (node.members.length === 1) return view.states[node.members[0]] ?? {};
+  return { state: names.length === 1 ? names[0] : names.every(isFinished) && names.length ? "Success" : null, children };
+}
+
 function paint(view, node, element) {
-  const { state = null, children = null } = view.states[node.slug] ?? {};
+  const { state = null, children = null } = stateOf(view, node);
   const kind = worst(state, children);
   element.setAttribute("class", `node state-${kind ?? "None"}${view.hasWords ? "" : " small"}${node.auto_generated ? " auto" : ""}${node.mapped ? " mapped" : ""}${marks(view, node)}`);
   if (!view.hasWords) return;
-  const words = node.mapped || hasAny(children) ? countText(state, children) : state ?? "";
+  const words = node.mapped || hasAny(children) ? countText(state, children) : node.members?.length > 1 ? `${node.members.length} tasks` : state ?? "";
   element.querySelector(".node-sign").textContent = kind ? sign(kind) : "";
   element.querySelector(".node-word").textContent = cut(words, node.width - 34, 5.2);
   element.querySelector("title").textContent = `${node.slug}${node.mapped ? " (mapped)" : ""}\n${words}`;
@@ -187,8 +215,8 @@ function paint(view, node, element) {
 
 // The state that a mapped task is shown in: what is wrong with its children, then what goes on among them.
 function worst(state, children) {
-  if (!hasAny(children) || (state && state !== "Mapped" && isFinished(state))) return state;
-  const has = Object.keys(children).filter((name) => children[name]);
+  const has = Object.keys(children ?? {}).filter((name) => children[name]);
+  if (!has.length || (FAILED.has(state) && !has.some((name) => !isFinished(name)))) return state;
   return has.find((name) => FAILED.has(name)) ?? has.find((name) => name === "Running") ?? has.find((name) => !isFinished(name)) ?? state;
 }
 
@@ -214,6 +242,10 @@ function marks(view, node) {
 
 // What is chosen is brought into sight, or into the middle and to a readable size if that is asked for.
 function select(view, slug, middle = false) {
+  if (slug && !view.bySlug.has(slug) && view.layout !== view.all && view.all.nodes.some((node) => node.slug === slug)) {
+    show(view, view.all);
+    middle = true;
+  }
   view.chosen = view.bySlug.has(slug) ? slug : null;
   view.lineage = view.chosen ? lineage(view, view.bySlug.get(slug)) : null;
   for (const [node, element] of view.drawn) paint(view, node, element);
@@ -241,13 +273,17 @@ function lineage(view, node) {
 
 // --- moving about --------------------------------------------------------------------------------------------------
 
-function fit(view) {
+// Groups are to be read, from their beginning; tasks are seen all at first.
+const begin = (view) => fit(view, view.layout === view.groups ? READABLE : LEAST_SCALE);
+
+function fit(view, least = LEAST_SCALE) {
   const { width, height } = view.picture.getBoundingClientRect();
   if (!width) return;
   const scale = Math.min(width / (view.layout.width + 2 * AIR), height / (view.layout.height + 2 * AIR), 1);
-  view.scale = Math.max(LEAST_SCALE, scale);
-  view.x = (width - view.layout.width * view.scale) / 2;
-  view.y = (height - view.layout.height * view.scale) / 2;
+  view.scale = Math.max(least, scale);
+  const middle = (room, size) => (size * view.scale > room && least > scale ? AIR / 2 : (room - size * view.scale) / 2);
+  view.x = middle(width, view.layout.width);
+  view.y = middle(height, view.layout.height);
   view.touched = false;
   later(view);
 }
@@ -281,16 +317,18 @@ function move(view, x, y) {
 }
 
 function bar(view) {
-  const list = h("datalist", { id: "graph-tasks" }, view.layout.nodes.map((node) => h("option", { value: node.slug })));
+  const list = h("datalist", { id: "graph-tasks" }, view.all.nodes.map((node) => h("option", { value: node.slug })));
   const field = h("input", { type: "search", list: "graph-tasks", placeholder: "Find a task", "aria-label": "Find a task", onchange: () => find(view, field.value) });
   const button = (label, words, work) => h("button", { type: "button", "aria-label": words, title: words, onclick: work }, label);
-  return h("div.filters", field, list, button("+", "Zoom in", () => zoom(view, 1.4)), button("−", "Zoom out", () => zoom(view, 1 / 1.4)), button("Fit", "Show all", () => fit(view)),
-    h("span.soft", `${view.layout.nodes.length.toLocaleString("en")} tasks`));
+  view.toggle = view.groups ? h("button", { type: "button", "aria-pressed": "true", title: "Show tasks of like names as one", onclick: () => show(view, view.layout === view.all ? view.groups : view.all) }, "Groups") : null;
+  return h("div.filters", field, list, button("+", "Zoom in", () => zoom(view, 1.4)), button("−", "Zoom out", () => zoom(view, 1 / 1.4)), button("Fit", "Show all", () => fit(view)), view.toggle,
+    h("span.soft", `${view.all.nodes.length.toLocaleString("en")} tasks`));
 }
 
 function find(view, text) {
   const wanted = text.trim().toLowerCase();
-  const node = wanted && (view.bySlug.get(text.trim()) ?? view.layout.nodes.find((one) => one.slug.toLowerCase().includes(wanted) || one.name?.toLowerCase().includes(wanted)));
+  const { nodes } = view.all;
+  const node = wanted && (nodes.find((one) => one.slug === text.trim()) ?? nodes.find((one) => one.slug.toLowerCase().includes(wanted) || one.name?.toLowerCase().includes(wanted)));
   fill(view.tip, wanted && !node ? "No task is called that." : null);
   if (!node) return;
   select(view, node.slug, true);
@@ -329,6 +367,8 @@ function listen(view) {
   picture.addEventListener("click", (event) => {
     if (moved > 4) return;
     const slug = event.target.closest(".node")?.dataset.slug ?? null;
+    const { members } = view.bySlug.get(slug) ?? {};
+    if (members) return open(view, members);
     select(view, slug);
     view.onSelect(slug ? view.bySlug.get(slug) : null);
   });
@@ -340,6 +380,23 @@ function listen(view) {
     else return;
     event.preventDefault();
   });
+}
+
+// What is in a group: all tasks, with those of the group in sight; or its only task.
+function open(view, members) {
+  show(view, view.all);
+  if (members.length === 1) {
+    select(view, members[0], true);
+    view.onSelect(view.bySlug.get(members[0]));
+    return;
+  }
+  const nodes = members.map((slug) => view.bySlug.get(slug));
+  const [left, top] = [Math.min(...nodes.map((one) => one.x)), Math.min(...nodes.map((one) => one.y))];
+  const [right, bottom] = [Math.max(...nodes.map((one) => one.x + one.width)), Math.max(...nodes.map((one) => one.y + one.height))];
+  const { width, height } = view.picture.getBoundingClientRect();
+  const scale = Math.min(1, Math.max(LEAST_SCALE, Math.min(width / (right - left + 2 * AIR), height / (bottom - top + 2 * AIR))));
+  Object.assign(view, { scale, touched: true, x: width / 2 - ((left + right) / 2) * scale, y: height / 2 - ((top + bottom) / 2) * scale });
+  later(view);
 }
 
 function pinch(view, pointers, id, now) {

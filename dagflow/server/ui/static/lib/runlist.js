@@ -260,6 +260,7 @@ function showBulk(view) {
 // Times mean what the list is ordered by, and to the server's action on many when runs were created.
 function notAll(view) {
   const { order: by, since, until } = wanted(view);
+  if (!Object.keys(bulkFilter(view)).length) return "Choose a filter first: without one these would be all runs there are.";
   return by && by !== "created" && (since || until) ? "With a time, this is possible in the order Newest first." : null;
 }
 
