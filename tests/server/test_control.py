@@ -56,6 +56,17 @@ def test_cancelling_a_run_cancels_those_that_it_started(api: Api) -> None:
     assert [api.run(child)["state"] for child in children] == ["Cancelled"] * 2
 
 
+def test_the_runs_that_a_run_started_are_found_by_its_id(api: Api) -> None:
+    flow = api.register()["id"]
+    parent, other = api.running(flow), api.running(flow)
+    children = [api.new_run(flow, parent_task_run_id=api.task_run_id(parent, one)) for one in ("extract", "load")]
+    api.new_run(flow, parent_task_run_id=api.task_run_id(other, "extract"))
+
+    found = api.items("/flow_runs", parent_flow_run_id=parent)
+
+    assert {one["id"] for one in found} == set(children)
+
+
 def test_runs_that_are_said_to_have_started_each_other_are_cancelled_once_each(api: Api) -> None:
     flow, first = api.register()["id"], new_id()
     task = api.items(f"/flows/{flow}/tasks")[0]["id"]
