@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +16,8 @@ from sqlalchemy import select
 
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Database
-from dagflow.server.database.upgrade import upgrade
 from dagflow.server.demo import fill, living_agents
-from dagflow.server.demo.flows import FLOWS
+from dagflow.server.demo.flows import FLOWS, DemoFlow
 from dagflow.server.demo.stories import tell
 from dagflow.server.orchestration.kinds import FINISHED
 from dagflow.testing import FakeClock, InProcessServer
@@ -80,25 +81,20 @@ def test_the_same_seed_makes_the_same_demo(new_sqlite: MakeUrl) -> None:
 
 @pytest.mark.parametrize("outcome", ["Success", "Failed", "Restarted", "Cancelled", "Running"])
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_stories_are_told_in_order(flow: object, outcome: str) -> None:
-    import random
-
-    assert isinstance(flow, type(FLOWS[0]))
+def test_stories_are_told_in_order(flow: DemoFlow, outcome: str) -> None:
     for seed in range(20):
         story = tell(flow, list(flow.tasks), random.Random(seed), outcome)
 
         last = "Success" if outcome == "Restarted" else outcome
         assert story.steps[-1].state == last
-        for task in [*story.tasks, story]:
-            moments = [step.at for step in task.steps]
+        for steps in [story.steps, *(task.steps for task in story.tasks)]:
+            moments = [step.at for step in steps]
             assert moments == sorted(moments)
         if outcome != "Running":
             assert {task.state for task in story.tasks} <= FINISHED
 
 
 def test_healthy_agents_of_the_demo_stay_so(new_sqlite: MakeUrl, monkeypatch: pytest.MonkeyPatch) -> None:
-    import threading
-
     monkeypatch.setattr("dagflow.server.demo.surroundings.BEAT_SECONDS", 0.01)
     heard = threading.Event()
     database = Database(new_sqlite(), hear=lambda news: heard.set())
