@@ -242,6 +242,27 @@ def _is_alive(pid: int) -> bool:
 
 
 @server.command()
+@click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on.")
+@click.option("--runs", type=click.IntRange(0, 1_000_000), default=300, show_default=True, help="How many flow runs.")
+@click.option("--seed", type=int, default=1, show_default=True, help="What everything that is made up follows from.")
+def demo(port: int | None, runs: int, seed: int) -> None:
+    """Start a server with made-up flows and runs, to look around; all of it is deleted at the end."""
+    import tempfile
+
+    from dagflow.server.demo import fill, living_agents
+    from dagflow.server.process import serve
+
+    with tempfile.TemporaryDirectory(prefix="dagflow-demo-") as folder:
+        # Nobody executes the runs that seem to go on, so none of them is to count as lost.
+        settings = _settings(database_url=f"sqlite:///{folder}/demo.db", port=port, lost_after=1e9)
+        with opened_database(settings) as database:
+            fill(database, runs, seed)
+            with living_agents(database):
+                serve(settings, ready=_tell_ready)
+    say("The server has stopped, and the demo is deleted.")
+
+
+@server.command()
 def config() -> None:
     """Print the settings a server would start with, as JSON; passwords and keys are left out."""
     settings = dataclasses.asdict(_settings())

@@ -32,7 +32,9 @@ async def overview(
     q: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Answer:
     """Return flows by name, each with its live version, its next run and its last runs."""
-    return Answer(await here.read(lambda connection: overview_store.flow_overview(connection, page, project_id, q)))
+    return Answer(
+        await here.read(lambda connection: overview_store.flow_overview(connection, page, here.now, project_id, q))
+    )
 
 
 @group_views.get("/{id}/grid")

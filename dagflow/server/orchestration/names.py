@@ -25,14 +25,15 @@ tiger toad trout turtle vole wagtail walrus weasel whale wolf wombat wren yak ze
 """.split()  # noqa: SIM905
 
 
-def run_name() -> str:
+def run_name(chance: random.Random | None = None) -> str:
     """
-    Return two words.
+    Return two words, chosen by *chance*.
 
     >>> run_name().count("-")
     1
     """
-    return f"{random.choice(_QUALITIES)}-{random.choice(_BEINGS)}"
+    choose = random.choice if chance is None else chance.choice
+    return f"{choose(_QUALITIES)}-{choose(_BEINGS)}"
 
 
 def is_made_up(name: str) -> bool:

@@ -30,9 +30,10 @@ _SELECT = (
     .join(_PROJECT, _PROJECT.c.id == _FLOW.c.project_id)
     .limit(bindparam("limit"))
 )
-_GOING_ON = _SELECT.where(
+_HELD = select(_RUN.c.id).where(
     _RUN.c.state.in_(HELD), func.coalesce(_RUN.c.start_time, _RUN.c.created) <= bindparam("until")
 )
+_GOING_ON = _SELECT.where(_RUN.c.id.in_(_HELD))
 _ENDED = _SELECT.where(_RUN.c.end_time >= bindparam("since"), _RUN.c.start_time <= bindparam("until")).order_by(
     _RUN.c.end_time.desc()
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, literal_column, select
+from sqlalchemy import Connection, bindparam, case, func, literal_column, select
 
 from dagflow.server.clock import at
 from dagflow.server.database import tables
@@ -42,9 +42,23 @@ _CELLS = (
     .group_by(_TASK_RUN.c.flow_run_id, _TASK_RUN.c.task_id, _IS_CHILD, _TASK_RUN.c.state)
 )
 _TIMES = (
-    select(_TASK_RUN.c.task_id, _TASK_RUN.c.state, _TASK_RUN.c.start_time, _TASK_RUN.c.end_time)
+    select(
+        _TASK_RUN.c.flow_run_id, _TASK_RUN.c.task_id, _TASK_RUN.c.state, _TASK_RUN.c.start_time, _TASK_RUN.c.end_time
+    )
     .where(among(_TASK_RUN.c.flow_run_id), _TASK_RUN.c.map_index < 0, _TASK_RUN.c.end_time.is_not(None))
-    .order_by(_TASK_RUN.c.start_time)
+    .order_by(_TASK_RUN.c.end_time)
+)
+# A mapped task takes as long as its children do together.
+_TIMES_OF_CHILDREN = (
+    select(
+        _TASK_RUN.c.flow_run_id,
+        _TASK_RUN.c.task_id,
+        func.min(_TASK_RUN.c.start_time).label("start_time"),
+        func.max(_TASK_RUN.c.end_time).label("end_time"),
+        func.sum(case((_TASK_RUN.c.state.in_(FAILED), 1), else_=0)).label("failed"),
+    )
+    .where(among(_TASK_RUN.c.flow_run_id), _TASK_RUN.c.map_index >= 0)
+    .group_by(_TASK_RUN.c.flow_run_id, _TASK_RUN.c.task_id)
 )
 _SLUGS = select(_TASK.c.id, _TASK.c.slug, _TASK.c.name).where(among(_TASK.c.id))
 _NEWEST = (
@@ -96,11 +110,16 @@ def grid(connection: Connection, group: str, limit: int) -> dict[str, Any]:
 def durations(connection: Connection, group: str, limit: int) -> dict[str, Any]:
     """Return how long the last runs of a group took, the newest first, and how long their tasks did."""
     group_id, runs = _last_runs(connection, group, limit)
-    found = connection.execute(_TIMES, {"ids": [run["id"] for run in runs]}).all()
+    ids = {"ids": [run["id"] for run in runs]}
+    found = connection.execute(_TIMES, ids).all()
+    children = {(row.flow_run_id, row.task_id): row for row in connection.execute(_TIMES_OF_CHILDREN, ids)}
     tasks, slugs = _tasks(connection, group_id, {row.task_id for row in found})
-    of_slug: dict[str, list[Any]] = {task["slug"]: [] for task in tasks}
+    of_slug: dict[str, list[_Took]] = {task["slug"]: [] for task in tasks}
     for row in found:
-        of_slug[slugs[row.task_id]].append(row)
+        child = children.get((row.flow_run_id, row.task_id))
+        times = row if child is None else child
+        has_failed = row.state in FAILED if child is None else child.failed > 0
+        of_slug[slugs[row.task_id]].append((_seconds(times.start_time, times.end_time), has_failed))
     shown = ("id", "name", "state", "start_time")
     return {
         "runs": [{name: run[name] for name in shown} | {"seconds": _seconds(**_times(run))} for run in runs],
@@ -109,15 +128,19 @@ def durations(connection: Connection, group: str, limit: int) -> dict[str, Any]:
     }
 
 
-def _statistics(rows: list[Any]) -> dict[str, Any]:
-    took = [_seconds(row.start_time, row.end_time) for row in rows if row.start_time is not None]
-    known = sorted(one for one in took if one is not None)
+_Took = tuple[float | None, bool]
+"""How many seconds a task took in a run, ``None`` when it did not run; and whether it failed."""
+
+
+def _statistics(rows: list[_Took]) -> dict[str, Any]:
+    known = [seconds for seconds, _ in rows if seconds is not None]
+    ordered = sorted(known)
     return {
         "count": len(rows),
-        "failed": sum(row.state in FAILED for row in rows),
-        "p50": percentile(known, 0.5),
-        "p95": percentile(known, 0.95),
-        "last": took[-1] if took else None,
+        "failed": sum(has_failed for _, has_failed in rows),
+        "p50": percentile(ordered, 0.5),
+        "p95": percentile(ordered, 0.95),
+        "last": known[-1] if known else None,
     }
 
 

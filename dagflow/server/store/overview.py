@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 
 from dagflow.server.database import tables
 from dagflow.server.database.statements import among
@@ -68,12 +68,16 @@ _LAST = (
 )
 _NEXT = (
     select(_RUN.c.flow_group_id, func.min(_RUN.c.state_start_time))
-    .where(among(_RUN.c.flow_group_id), _RUN.c.state_start_time.is_not(None), _RUN.c.state == "Scheduled")
+    .where(
+        among(_RUN.c.flow_group_id), _RUN.c.state_start_time > bindparam("now"), _RUN.c.state == "Scheduled"
+    )
     .group_by(_RUN.c.flow_group_id)
 )
 
 
-def flow_overview(connection: Connection, page: Page, project_id: str | None, text: str | None) -> dict[str, Any]:
+def flow_overview(
+    connection: Connection, page: Page, now: str, project_id: str | None = None, text: str | None = None
+) -> dict[str, Any]:
     """Return a page of flow groups by name; *text* is looked for in their names."""
     statement = _GROUPS
     if project_id is not None:
@@ -81,9 +85,9 @@ def flow_overview(connection: Connection, page: Page, project_id: str | None, te
     if text:
         statement = statement.where(func.lower(_GROUP.c.flow_name).contains(text.lower(), autoescape=True))
     found = page.of(connection, statement, (_GROUP.c.flow_name, _GROUP.c.id), descending=False)
-    ids = {"ids": [one["id"] for one in found["items"]]}
+    ids: dict[str, Any] = {"ids": [one["id"] for one in found["items"]]}
     versions = {row.flow_group_id: records.record(row) for row in connection.execute(_VERSIONS, ids)}
-    next_runs = dict(connection.execute(_NEXT, ids).all())
+    next_runs = dict(connection.execute(_NEXT, ids | {"now": now}).all())
     last: dict[str, list[dict[str, Any]]] = {}
     for row in connection.execute(_LAST, ids):
         run = dict(row._mapping)

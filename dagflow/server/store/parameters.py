@@ -33,8 +33,18 @@ def has_parameter(connection: Connection, wanted: str) -> Any:
     with contextlib.suppress(BadRequest):
         values.append(parsed(text.encode()))
     compared = _in_sqlite if connection.dialect.name == "sqlite" else _in_postgresql
-    # The name as text is looked for first, which is quicker than reading the JSON of all runs.
-    return and_(_PARAMETERS.contains(dumped(name), autoescape=True), or_(*(compared(name, one) for one in values)))
+    find = func.instr if connection.dialect.name == "sqlite" else func.strpos
+    # Looking for the text of it first is quicker than reading the JSON of all runs.
+    return or_(*(and_(find(_PARAMETERS, _text_of(name, one)) > 0, compared(name, one)) for one in values))
+
+
+def _text_of(name: str, value: Any) -> str:
+    """Return what is in the JSON of all runs with that value; of numbers only how all ways to write them begin."""
+    if isinstance(value, dict | list):
+        return f"{dumped(name)}:"
+    if isinstance(value, float) and value.is_integer() and abs(value) < MOST_WHOLE:
+        value = int(value)
+    return f"{dumped(name)}:{'' if isinstance(value, float) else dumped(value)}"
 
 
 def _in_postgresql(name: str, value: Any) -> Any:

@@ -86,7 +86,7 @@ def timeline(connection: Connection, run_id: str) -> dict[str, Any]:
         "attempts": attempts,
         "states": states,
         "tasks": tasks,
-        "critical_path": _critical_path(tasks, edges),
+        "critical_path": _critical_path(tasks, whole, edges),
     }
 
 
@@ -127,11 +127,15 @@ def _of_children(
     return [*queued, span("running", start, end, state, attempts)]
 
 
-def _critical_path(tasks: list[dict[str, Any]], edges: list[tuple[str, str]]) -> list[str]:
+def _critical_path(
+    tasks: list[dict[str, Any]], whole: dict[str, Any], edges: list[tuple[str, str]]
+) -> list[str]:
     slugs = {task["task_id"]: task["slug"] for task in tasks}
     ends = {}
     for task in tasks:
-        ran = [one["end"] for one in task["spans"] if one["kind"] == "running"]
-        if ran and ran[-1] is not None:
-            ends[task["slug"]] = ran[-1]
+        row = whole.get(task["task_id"])
+        # What did not run, because of what stands before it, ended too: the chain leads on through it.
+        end = task["spans"][-1]["end"] if task["children"] and task["spans"] else row and row.end_time
+        if end is not None:
+            ends[task["slug"]] = end
     return critical_path(ends, [(slugs[up], slugs[down]) for up, down in edges if up in slugs and down in slugs])
