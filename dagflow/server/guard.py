@@ -52,6 +52,9 @@ _RUN_PATHS = re.compile(
 )
 """What a key of scope ``run`` may write: what agents and running flows need."""
 
+_ASKING_PATHS = frozenset({"/api/schedules/preview"})
+"""What changes nothing, and is posted because what is asked about is long."""
+
 _SECRET_PATHS = re.compile(r"^/api/secrets/.+$")
 KEY_NOTED_SECONDS = 60.0
 
@@ -215,7 +218,7 @@ def _needed_scope(method: str, path: str) -> str:
         return "admin"
     if _SECRET_PATHS.match(path):
         return "run" if method in READS else "write"
-    if method in READS:
+    if method in READS or path in _ASKING_PATHS:
         return "read"
     return "run" if _RUN_PATHS.match(path) else "write"
 

@@ -394,3 +394,19 @@ def test_a_backup_overwrites_nothing(new_sqlite: MakeUrl, tmp_path: Path) -> Non
     with pytest.raises(FileNotFoundError):
         backup(str(tmp_path / "none.db"), str(tmp_path / "copy.db"))
     assert not (tmp_path / "copy.db").exists()
+
+
+def test_what_pages_need_is_made_in_a_database_of_before(new_database: MakeUrl) -> None:
+    database = Database(new_database())
+
+    def go_back(tx: Tx) -> None:
+        tx.connection.exec_driver_sql("DROP TABLE flow_layout")
+        for name in ("flow_run_by_end", "flow_run_begun", "flow_run_upcoming"):
+            tx.connection.exec_driver_sql(f"DROP INDEX {name}")
+        tx.connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0002'")
+
+    database.write(go_back)
+
+    assert upgrade(database.writer, database.url) == ["0003"]
+    assert database.read(lambda connection: connection.execute(select(tables.flow_layout)).all()) == []
+    database.close()

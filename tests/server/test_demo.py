@@ -14,7 +14,6 @@ from sqlalchemy import select
 
 from dagflow.server.database import tables
 from dagflow.server.database.engine import Database
-from dagflow.server.database.upgrade import upgrade
 from dagflow.server.demo import fill, living_agents
 from dagflow.server.demo.flows import FLOWS
 from dagflow.server.demo.stories import tell

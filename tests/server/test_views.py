@@ -130,6 +130,19 @@ def test_the_summary_has_late_runs_with_reasons_and_upcoming_ones(api: Api) -> N
     assert found["waiting"] == 1
 
 
+def test_the_summary_tells_what_went_wrong_in_a_service(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    services = api.server.app.state.services
+    service = services.services[0]
+
+    def fail(backend: Any) -> None:
+        raise ValueError("no luck")
+
+    service.run = fail
+    services.run_once(service)
+
+    assert api.get("/summary")["server"]["services"][0]["problem"] == "ValueError: no luck"
+
+
 @pytest.mark.parametrize("hours", ["0", "-1", "nan", "inf", "x", "1e300"])
 def test_a_summary_of_no_time_is_refused(api: Api, hours: str) -> None:
     assert api.ask("GET", "/summary", params={"hours": hours}).status_code == 422
