@@ -352,3 +352,4 @@ def test_a_graph_shows_tasks_and_how_many_children_are_in_which_state(api: Api) 
     found = {one["slug"]: (one["state"], one["children"]) for one in graph["tasks"]}
     assert found == {"a": ("Success", {}), "b": ("Mapped", {"Success": 2, "Failed": 1})}
     assert [(one["upstream_slug"], one["downstream_slug"]) for one in graph["edges"]] == [("a", "b")]
+    assert "edges" not in api.get(f"/flow_runs/{run}/graph", edges="false")

@@ -276,9 +276,9 @@ async def download_logs(id: str, wanted: LogFilter, here: Here) -> StreamingResp
 
 
 @runs.get("/{id}/graph")
-async def graph(id: str, here: Here) -> Answer:
+async def graph(id: str, here: Here, edges: bool = True) -> Answer:
     """Return tasks with how many of their runs are in which state, and edges, for a picture."""
-    return Answer(await here.read(lambda connection: explanations.graph(connection, id)))
+    return Answer(await here.read(lambda connection: explanations.graph(connection, id, edges=edges)))
 
 
 @runs.get("/{id}/why")

@@ -1,12 +1,13 @@
 // A run over time: a row for each task in their order, thin while it waits, thick while it runs.
 import { fill, h, s } from "./dom.js";
 import { labelOf, plural } from "./control.js";
-import { badge, FAILED, sign } from "./states.js";
+import { FAILED, group, sign } from "./states.js";
 import { duration, exact } from "./time.js";
 
 const ROW = 26;
 const AXIS = 28;
 const LEAST_SPAN = 50; // milliseconds; nobody zooms further in
+const ORDER = ["Done", "Failed", "Running", "Waiting"];
 const AROUND = 4; // rows drawn beyond what is seen
 const TICKS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12e4, 3e5, 6e5, 9e5, 18e5, 36e5, 72e5, 108e5, 216e5, 432e5, 864e5, 1728e5, 6048e5];
 
@@ -176,7 +177,8 @@ function bar(view, row, { span, left, long, start, end }) {
 function split(children, left, long, y) {
   const total = Object.values(children).reduce((sum, one) => sum + one, 0) || 1;
   let at = left;
-  return Object.entries(children).map(([state, count]) => {
+  const parts = Object.entries(children).sort(([a], [b]) => ORDER.indexOf(group(a)) - ORDER.indexOf(group(b)));
+  return parts.map(([state, count]) => {
     const part = (count / total) * long;
     at += part;
     return s("rect.gantt-bar", { x: at - part, y: y + 5, width: part, height: ROW - 10, class: `state-${state}` });

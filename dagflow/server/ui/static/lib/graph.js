@@ -209,7 +209,9 @@ function paint(view, node, element) {
   if (!view.hasWords) return;
   const words = node.mapped || hasAny(children) ? countText(state, children) : node.members?.length > 1 ? `${node.members.length} tasks` : state ?? "";
   element.querySelector(".node-sign").textContent = kind ? sign(kind) : "";
-  element.querySelector(".node-word").textContent = cut(words, node.width - 34, 5.2);
+  const room = node.width - 34;
+  const isLong = hasAny(children) && words.length * 5.2 > room;
+  element.querySelector(".node-word").textContent = cut(isLong ? signText(children) : words, room, 5.2);
   element.querySelector("title").textContent = `${node.slug}${node.mapped ? " (mapped)" : ""}\n${words}`;
 }
 
@@ -226,6 +228,9 @@ function countText(state, children) {
   if (!hasAny(children)) return `${state ?? ""} × ?`.trim();
   return Object.entries(children).filter(([, count]) => count).map(([name, count]) => `${count} ${name}`).join(", ");
 }
+
+// The counts in short, where their words find no room; the title has the words.
+const signText = (children) => Object.entries(children).filter(([, count]) => count).map(([name, count]) => `${sign(name)} ${count}`).join("  ");
 
 const cut = (text, width, letter) => {
   const most = Math.max(3, Math.floor(width / letter));

@@ -145,15 +145,16 @@ export function stateCounts(counts) {
 }
 
 // States of all tasks of a run, and its edges: {tasks, edges, states: {slug: {state, children}}, counts: {state: count}}.
-export async function graphOf(runId) {
-  const answer = await get(`flow_runs/${runId}/graph`);
+// Edges never change, so they are asked for once: known is what was answered before.
+export async function graphOf(runId, known = null) {
+  const answer = await get(`flow_runs/${runId}/graph`, { edges: known ? false : null });
   const states = {};
   const counts = {};
   for (const task of answer.tasks) {
     states[task.slug] = { state: task.state, children: task.children };
     for (const [state, count] of [[task.state, 1], ...Object.entries(task.children)]) counts[state] = (counts[state] ?? 0) + count;
   }
-  return { ...answer, states, counts };
+  return { ...answer, edges: answer.edges ?? known.edges, states, counts };
 }
 
 // The run of each task, by slug.

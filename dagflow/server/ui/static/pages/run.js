@@ -15,6 +15,9 @@ import { taskRuns } from "./run/tasks.js";
 
 const TABS = { timeline: ["Timeline", timeline], graph: ["Graph", graphTab], tasks: ["Task runs", taskRuns], logs: ["Logs", runLogs], artifacts: ["Artifacts", runArtifacts], events: ["Events", events], details: ["Details", details] };
 
+const EASE = 3; // as many times as long as looking took, nothing is looked at
+const LONGEST_REST = 6000;
+
 export async function show(page) {
   const here = { id: segment(1), run: null, graph: null, tab: null, parent: null, top: h("div"), why: h("div"), kin: h("div") };
   here.changed = () => here.fresh?.now();
@@ -29,13 +32,27 @@ export async function show(page) {
 }
 
 async function load(here) {
-  [here.run, here.graph] = await Promise.all([get(`flow_runs/${here.id}`), graphOf(here.id)]);
+  [here.run, here.graph] = await Promise.all([get(`flow_runs/${here.id}`), graphOf(here.id, here.graph)]);
 }
 
+// The run itself at once; its tasks, of which there may be thousands, not more often than the server does with ease.
 async function refresh(here) {
+  const began = performance.now();
+  if (began < (here.rests ?? 0)) {
+    here.run = await get(`flow_runs/${here.id}`);
+    showTop(here);
+    here.later ??= setTimeout(() => {
+      here.later = null;
+      here.changed();
+    }, here.rests - began + 10);
+    return;
+  }
+  clearTimeout(here.later);
+  here.later = null;
   await load(here);
   showTop(here);
   await Promise.all([showWhy(here), showKin(here), here.tab?.refresh?.()]);
+  here.rests = performance.now() + Math.min(LONGEST_REST, (performance.now() - began) * EASE);
 }
 
 // A tab is an object {refresh, event, stop}; all of it is optional.

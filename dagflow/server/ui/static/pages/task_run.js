@@ -46,7 +46,7 @@ async function find(here) {
 
 async function load(here) {
   const found = await get(`task_runs/${here.id}`);
-  const [run, graph] = await Promise.all([get(`flow_runs/${found.flow_run_id}`), graphOf(found.flow_run_id)]);
+  const [run, graph] = await Promise.all([get(`flow_runs/${found.flow_run_id}`), graphOf(found.flow_run_id, here.graph)]);
   Object.assign(here, { found, run, graph, task: graph.tasks.find((one) => one.slug === found.task_slug) });
 }
 
