@@ -18,7 +18,7 @@ export const STATES = Object.keys(SIGNS);
 export const FINISHED = new Set([...GROUPS.Failed, ...GROUPS.Done]);
 export const FAILED = new Set(GROUPS.Failed);
 
-export const sign = (state) => SIGNS[state] ?? "?";
+export const sign = (state) => (state ? SIGNS[state] ?? "?" : "");
 export const isFinished = (state) => FINISHED.has(state);
 export const group = (state) => Object.keys(GROUPS).find((name) => GROUPS[name].includes(state)) ?? "Waiting";
 

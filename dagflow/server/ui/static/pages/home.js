@@ -6,6 +6,7 @@ import { card, head, query, table } from "../lib/parts.js";
 import { badge } from "../lib/states.js";
 import { lasting, moment } from "../lib/time.js";
 import { strip } from "../lib/strip.js";
+import { bytes } from "../lib/words.js";
 import { steps } from "./start.js";
 
 const HOURS = { 1: "1 h", 6: "6 h", 24: "24 h", 168: "7 d" };
@@ -90,11 +91,4 @@ function health({ server, agents, finished, waiting }) {
     ["Last 24 hours", !failed, h("span", `${done} finished, `, h("a", { href: "/runs?state=failed&range=24h" }, `${failed} failed`), ", ", h("a", { href: "/queue" }, `${waiting} waiting`))],
   ];
   return h("section.health", { "aria-label": "Health" }, items.map(([name, well, text]) => h("div.health-item", h(`span.mark.${well ? "good" : "warn"}`, { role: "img", "aria-label": well ? "well" : "look here" }, well ? "✓" : "!"), h("div", h("strong", name), h("div.soft.small", text)))));
-}
-
-export function bytes(number) {
-  if (number === null || number === undefined) return "size unknown";
-  const units = ["B", "kB", "MB", "GB", "TB"];
-  const place = number ? Math.min(units.length - 1, Math.floor(Math.log10(number) / 3)) : 0;
-  return `${(number / 1000 ** place).toFixed(place ? 1 : 0)} ${units[place]}`;
 }

@@ -11,7 +11,7 @@ export async function show(page) {
   const { group, flow, from } = await load();
   const form = makeForm(group, flow, from);
   page.append(head(`Run ${flow.name}`, { crumbs: [["Flows", "/flows"], [flow.project_name, `/flows?project_id=${flow.project_id}`], [flow.name, `/flows/${group.id}`]] }),
-    from ? h("p.soft", "Filled from ", h("a", { href: `/runs/${from.id}` }, from.name), ".") : null, form);
+    from ? h("p.soft", "Filled from ", h("a", { href: `/runs/${from.id}` }, from.name), ".") : "", form);
 }
 
 async function load() {
