@@ -46,7 +46,7 @@ class Site:
         """Open a page of the server and wait until it has shown itself."""
         page = page or self.page
         page.goto(self.server.url + path)
-        page.wait_for_function("document.querySelector('#page h1, #page form, #page section')")
+        page.wait_for_selector("#page h1")
         return page
 
     def _said(self, page: Any, message: Any) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -69,7 +70,7 @@ def routes() -> list[BaseRoute]:
     return [
         *(Route(path, functools.partial(_page, name=name, title=title)) for path, (name, title) in PAGES.items()),
         *(Route(path, functools.partial(_moved, to=to)) for path, to in MOVED.items()),
-        Mount("/static", _Files(directory=STATIC)),
+        Mount("/static", GZipMiddleware(_Files(directory=STATIC))),
     ]
 
 

@@ -9,7 +9,8 @@ export async function show(page) {
   const agents = h("div"), pools = h("div");
   page.append(head("Agents & pools"), card("Agents", agents), card("Work pools", pools));
 
-  const fresh = await keepFresh(async () => {
+  const fresh = { now: () => null };
+  Object.assign(fresh, await keepFresh(async () => {
     const [found, queue, running, poolItems] = await Promise.all([all("agents"), get("queue", { limit: 200 }), get("flow_runs", { state: ["Running", "Submitted", "Cancelling"], limit: 200 }), all("work_pools")]);
     found.sort((one, other) => Number(other.healthy) - Number(one.healthy) || (one.name ?? "").localeCompare(other.name ?? ""));
     fill(agents, table([
@@ -32,7 +33,7 @@ export async function show(page) {
           if ((await ask(`Delete ${one.name}?`, { body: h("p", "Deployments that name it will wait for ever."), confirm: "Delete", danger: true, typed: one.name })) && (await act(button, () => del(`work_pools/${encodeURIComponent(one.name)}`), `${one.name} is deleted.`))) await fresh.now();
         }, { kind: "danger" })) },
     ], details, { empty: "No pool yet. Workers of a pool take what its deployments ask for: dagflow worker start --pool NAME" }));
-  });
+  }));
 }
 
 function queues(pool, fresh) {
