@@ -1,7 +1,8 @@
 // One flow: what it is and when it runs above, its versions and runs below.
-import { all, get, post } from "../lib/api.js";
+import { all, post } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { act, action, head, segment, tabs } from "../lib/parts.js";
+import { groupOf } from "../lib/flows.js";
 import { runList } from "../lib/runlist.js";
 import { scheduleSwitch } from "../lib/switches.js";
 import { overview } from "./flow/overview.js";
@@ -30,15 +31,8 @@ export async function show(page) {
 
 // The id in the address is a group's, or that of one version.
 async function load(id, version) {
-  let group;
-  try {
-    group = await get(`flow_groups/${id}`);
-  } catch (error) {
-    if (error.status !== 404) throw error;
-    const flow = await get(`flows/${id}`);
-    group = await get(`flow_groups/${flow.flow_group_id}`);
-    version ??= flow.version;
-  }
+  const { group, version: named } = await groupOf(id);
+  version ??= named;
   const [live, archived] = await Promise.all([
     all("flows", { flow_group_id: group.id, archived: false }), all("flows", { flow_group_id: group.id, archived: true }),
   ]);

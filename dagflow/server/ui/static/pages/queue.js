@@ -26,7 +26,7 @@ export async function show(page) {
   const limitTable = (items) => table([
     { head: "Name", cell: (one) => h("strong", one.name) },
     { head: "In use", class: "number", cell: (one) => h("span", { class: one.in_use >= one.limit ? "warn" : null }, `${one.in_use} of ${one.limit}`) },
-    { head: "Held by", cell: (one) => links(one.holders) }, { head: "Waiting", cell: (one) => (one.waiters?.length ? links(one.waiters) : one.waiting || h("span.none", "–")) },
+    { head: "Held by", cell: (one) => links(one, one.holders) }, { head: "Waiting", cell: (one) => links(one, one.waiters) },
     { head: "", cell: (one) => h("span.tools", action("Change", (button) => edit(button, one)), action("Delete", async (button) => {
       if ((await ask(`Delete the limit on ${one.name}?`, { body: h("p", "What waits for it may begin at once."), confirm: "Delete", danger: true })) && (await act(button, () => del(`limits/${one.id}`), "The limit is gone."))) await fresh.now();
     }, { kind: "danger" })) },
@@ -47,7 +47,9 @@ export async function show(page) {
   });
 }
 
-function links(items) {
-  if (!items?.length) return h("span.none", "–");
-  return h("ul.plain-list", items.slice(0, 10).map((one) => h("li", one.flow_run_id || one.id ? h("a", { href: one.task_run_id ? `/task-runs/${one.task_run_id}` : `/runs/${one.flow_run_id ?? one.id}` }, one.name ?? one.flow_run_name ?? one.task_slug ?? one.flow_run_id ?? one.id) : String(one))), items.length > 10 ? h("li.soft", `and ${items.length - 10} more`) : null);
+// Holders and waiters are task runs for tags, flow runs otherwise.
+function links(one, ids) {
+  if (!ids?.length) return h("span.none", "–");
+  const place = one.kind === "task_tag" ? "task-runs" : "runs";
+  return h("ul.plain-list", ids.slice(0, 10).map((id) => h("li", h("a", { href: `/${place}/${id}` }, h("code", id.slice(0, 13)), "…"))), ids.length > 10 ? h("li.soft", `and ${ids.length - 10} more`) : null);
 }

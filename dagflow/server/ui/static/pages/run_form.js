@@ -1,6 +1,7 @@
 // A new run: what it is given is checked here as it is written, and by the server before it is made.
 import { get, post } from "../lib/api.js";
 import { fill, h } from "../lib/dom.js";
+import { groupOf } from "../lib/flows.js";
 import { head, query, segment } from "../lib/parts.js";
 import { toast } from "../lib/bar.js";
 
@@ -18,13 +19,7 @@ async function load() {
   const id = segment(1);
   const source = query.get("from");
   const from = source ? await get(`flow_runs/${source}`) : null;
-  let group;
-  try {
-    group = await get(`flow_groups/${id}`);
-  } catch (error) {
-    if (error.status !== 404) throw error;
-    group = await get(`flow_groups/${(await get(`flows/${id}`)).flow_group_id}`);
-  }
+  const { group } = await groupOf(id);
   const same = query.get("version") === "same" && from;
   const flow = await get(`flows/${same ? from.flow_id : group.flow_id ?? (await get("flows", { flow_group_id: group.id, limit: 1 })).items[0].id}`);
   return { group, flow, from };
