@@ -26,7 +26,7 @@ WIDE, PHONE = (1280, 860), (390, 844)
 
 def pages(client: Any) -> dict[str, tuple[str, str, tuple[int, int]]]:
     """Return the address, the colours and the size of each picture."""
-    failed = next(run for run in client.get("flow_runs", {"state": "Failed", "limit": 50})["items"] if run["start_time"])
+    failed = client.get("flow_runs", {"state": "Failed", "started": True, "limit": 1})["items"][0]
     groups = {one["name"]: one for one in client.get("flow_groups/overview")["items"]}
     sales, forecast = groups["daily-sales"]["group_id"], groups["demand-forecast"]
     trained = client.get("flow_runs", {"flow_group_id": forecast["group_id"], "started": True, "limit": 1})["items"][0]
