@@ -56,6 +56,17 @@ def test_cancelling_a_run_cancels_those_that_it_started(api: Api) -> None:
     assert [api.run(child)["state"] for child in children] == ["Cancelled"] * 2
 
 
+def test_the_runs_that_a_run_started_are_found_by_its_id(api: Api) -> None:
+    flow = api.register()["id"]
+    parent, other = api.running(flow), api.running(flow)
+    children = [api.new_run(flow, parent_task_run_id=api.task_run_id(parent, one)) for one in ("extract", "load")]
+    api.new_run(flow, parent_task_run_id=api.task_run_id(other, "extract"))
+
+    found = api.items("/flow_runs", parent_flow_run_id=parent)
+
+    assert {one["id"] for one in found} == set(children)
+
+
 def test_runs_that_are_said_to_have_started_each_other_are_cancelled_once_each(api: Api) -> None:
     flow, first = api.register()["id"], new_id()
     task = api.items(f"/flows/{flow}/tasks")[0]["id"]
@@ -341,3 +352,4 @@ def test_a_graph_shows_tasks_and_how_many_children_are_in_which_state(api: Api) 
     found = {one["slug"]: (one["state"], one["children"]) for one in graph["tasks"]}
     assert found == {"a": ("Success", {}), "b": ("Mapped", {"Success": 2, "Failed": 1})}
     assert [(one["upstream_slug"], one["downstream_slug"]) for one in graph["edges"]] == [("a", "b")]
+    assert "edges" not in api.get(f"/flow_runs/{run}/graph", edges="false")

@@ -29,8 +29,9 @@ def test_a_filter_means_all_runs_that_match(api: Api) -> None:
     for run in failed:
         api.finish(run, "TimedOut")
     other = api.new_run(flow)
+    project = api.run(other)["project_name"]
 
-    answer = act(api, "delete", filter={"state": ["Failed"], "flow_name": "etl"})
+    answer = act(api, "delete", filter={"state": ["Failed"], "flow_name": "etl", "project_name": project})
 
     assert (answer["matched"], answer["done"]) == (2, 2)
     assert [one["id"] for one in api.items("/flow_runs")] == [other]

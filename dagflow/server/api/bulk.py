@@ -27,6 +27,7 @@ class Filter(Body):
     flow_group_id: str | None = None
     flow_name: str | None = None
     project_id: str | None = None
+    project_name: str | None = None
     late: bool | None = None
     label: str | None = None
     name: str | None = None
@@ -36,7 +37,7 @@ class Filter(Body):
 
     def runs(self, connection: Any) -> list[str]:
         """Return the ids of the runs that are meant."""
-        names = ("flow_group_id", "flow_name", "project_id", "late", "name")
+        names = ("flow_group_id", "flow_name", "project_id", "project_name", "late", "name")
         return store.matching_runs(
             connection,
             {name: getattr(self, name) for name in names},

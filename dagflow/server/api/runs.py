@@ -117,6 +117,7 @@ async def list_all(
     project_name: str | None = None,
     deployment_id: str | None = None,
     parent_task_run_id: str | None = None,
+    parent_flow_run_id: str | None = None,
     agent_id: str | None = None,
     idempotency_key: str | None = None,
     name: str | None = None,
@@ -137,6 +138,7 @@ async def list_all(
         "project_name": project_name,
         "deployment_id": deployment_id,
         "parent_task_run_id": parent_task_run_id,
+        "parent_flow_run_id": parent_flow_run_id,
         "agent_id": agent_id,
         "idempotency_key": idempotency_key,
         "name": name,
@@ -274,9 +276,9 @@ async def download_logs(id: str, wanted: LogFilter, here: Here) -> StreamingResp
 
 
 @runs.get("/{id}/graph")
-async def graph(id: str, here: Here) -> Answer:
+async def graph(id: str, here: Here, edges: bool = True) -> Answer:
     """Return tasks with how many of their runs are in which state, and edges, for a picture."""
-    return Answer(await here.read(lambda connection: explanations.graph(connection, id)))
+    return Answer(await here.read(lambda connection: explanations.graph(connection, id, edges=edges)))
 
 
 @runs.get("/{id}/why")

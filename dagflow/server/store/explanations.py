@@ -40,8 +40,8 @@ def stale_token(run_id: str, token: int, found: dict[str, Any]) -> Conflict:
     )
 
 
-def graph(connection: Connection, run_id: str) -> dict[str, Any]:
-    """Return the tasks of a run with their states, how many children are in which, and the edges."""
+def graph(connection: Connection, run_id: str, *, edges: bool = True) -> dict[str, Any]:
+    """Return the tasks of a run with their states, how many children are in which, and the edges if they are wanted."""
     run = get_flow_run(connection, run_id)
     # Written out, because to PostgreSQL two expressions with parameters are never the same.
     of_child = _TASK_RUN.c.map_index >= literal_column("0")
@@ -68,7 +68,8 @@ def graph(connection: Connection, run_id: str) -> dict[str, Any]:
         }
         for one in flows.tasks_of_flow(connection, run["flow_id"])
     ]
-    return {"flow_run_id": run_id, "tasks": tasks, "edges": flows.list_edges(connection, run["flow_id"])}
+    found = {"flow_run_id": run_id, "tasks": tasks}
+    return found | {"edges": flows.list_edges(connection, run["flow_id"])} if edges else found
 
 
 def why_not_taken(connection: Connection, run_id: str, now: str) -> dict[str, Any]:

@@ -111,6 +111,10 @@ def conditions(
     groups = _groups(connection, wanted)
     if groups is not None:
         found.append(_RUN.c.flow_group_id == groups[0] if len(groups) == 1 else _RUN.c.flow_group_id.in_(groups))
+    if wanted.get("parent_flow_run_id") is not None:
+        task_run = tables.task_run
+        started_by = select(task_run.c.id).where(task_run.c.flow_run_id == wanted["parent_flow_run_id"])
+        found.append(_RUN.c.parent_task_run_id.in_(started_by))
     if started is not None:
         found.append(_RUN.c.start_time.is_not(None) if started else _RUN.c.start_time.is_(None))
     if label is not None:

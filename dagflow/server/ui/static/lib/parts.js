@@ -44,6 +44,7 @@ export function tabs(names, show, { name = "tab" } = {}) {
       button.setAttribute("aria-selected", String(names[place][0] === id));
       button.tabIndex = names[place][0] === id ? 0 : -1;
     });
+    requestAnimationFrame(() => (list.scrollLeft = buttons.find((button) => button.tabIndex === 0).offsetLeft - 60)); // in sight, also on phones
     panel.setAttribute("aria-labelledby", `tab-${id}`);
     end?.();
     end = null;

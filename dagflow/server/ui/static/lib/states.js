@@ -2,7 +2,7 @@
 import { h } from "./dom.js";
 
 const SIGNS = {
-  Success: "✓", Cached: "↻", Mapped: "⑂", Looped: "∞", Skipped: "»", Finished: "✓",
+  Success: "✓", Cached: "↻", Mapped: "⊞", Looped: "∞", Skipped: "»", Finished: "✓",
   Failed: "✕", TriggerFailed: "⊘", TimedOut: "⧖", ValidationFailed: "✕",
   Running: "▶", Cancelling: "◼", Cancelled: "◻",
   Submitted: "↑", Scheduled: "◷", Pending: "·", Retrying: "⟳", Queued: "≡", Paused: "‖", Resume: "▷",
