@@ -7,12 +7,12 @@ import { keepFresh } from "../lib/live.js";
 import { card, empty, head, query, table } from "../lib/parts.js";
 import { runTimes } from "../lib/runtimes.js";
 import { badge } from "../lib/states.js";
-import { duration, lasting, moment } from "../lib/time.js";
+import { lasting, moment } from "../lib/time.js";
 
 const HOURS = { "1h": 1, "6h": 6, "24h": 24, "7d": 168 };
 const REMEDIES = {
-  LABELS: ["Agents", "/agents"], NO_AGENT: ["Start an agent", "/start"], NO_AGENTS: ["Start an agent", "/start"], LIMIT: ["Limits", "/queue?tab=limits"],
-  POOL_PAUSED: ["Pools", "/agents?tab=pools"], PAUSED: ["Pools", "/agents?tab=pools"],
+  NO_AGENT: ["Start an agent", "/start"], SILENT_AGENTS: ["See the agents", "/agents"], LABELS: ["Compare with the agents", "/agents"], LABEL_LIMIT: ["See the limits", "/queue?tab=limits"],
+  POOL_PAUSED: ["See the pools", "/agents?tab=pools"], POOL_FULL: ["See the pools", "/agents?tab=pools"], POOL_GONE: ["See the pools", "/agents?tab=pools"], READY: ["See the agents", "/agents"],
 };
 
 export async function show(page) {
@@ -53,7 +53,7 @@ function showHealth(view, { server, agents, running, waiting, late, finished }) 
   const done = Object.values(finished).reduce((sum, count) => sum + count, 0);
   fill(view.strip, [
     tile("Server", `dagflow ${server.version}`, h("span", "up for ", lasting(server.started)), true, "/admin"),
-    tile("Services", quiet.length ? `${plural(quiet.length, "service")} behind` : `${server.services.length} on time`, quiet[0] ? quiet[0].problem ?? quiet[0].name : `the oldest did its work ${oldest(server.services)} ago`, !quiet.length, "/admin?tab=server"),
+    tile("Services", quiet.length ? `${plural(quiet.length, "service")} behind` : `${server.services.length} on time`, quiet[0] ? quiet[0].problem ?? quiet[0].name : "scheduler and its companions", !quiet.length, "/admin?tab=server"),
     tile("Database", server.database.kind, bytes(server.database.bytes), true, "/admin?tab=server"),
     tile("Agents", `${agents.healthy} healthy`, agents.silent ? `${agents.silent} silent` : "none silent", agents.healthy > 0, "/agents"),
     tile("Running", running, `${waiting} waiting`, true, "/runs?state=running"),
@@ -66,7 +66,6 @@ function tile(name, value, note, good, href) {
   return h("a.tile", { href, class: good ? "is-good" : "is-bad" }, h("span.tile-name", h("span.tile-sign", { "aria-hidden": "true" }, good ? "✓" : "!"), name, h("span.visually-hidden", good ? ", all is well" : ", look here")), h("strong", value), h("span.soft", note));
 }
 
-const oldest = (services) => duration(Math.max(0, ...services.filter((one) => one.last).map((one) => Date.now() - Date.parse(one.last))), true);
 export const bytes = (count) => (count === null || count === undefined ? "–" : count < 1e6 ? `${Math.ceil(count / 1000)} kB` : count < 1e9 ? `${(count / 1e6).toFixed(1)} MB` : `${(count / 1e9).toFixed(2)} GB`);
 
 // --- lists ---------------------------------------------------------------------------------------------------------
