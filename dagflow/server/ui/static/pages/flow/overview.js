@@ -16,21 +16,23 @@ export async function overview(view, panel) {
   const fresh = await keepFresh(() => part(history, async () => {
     const [durations, planned] = await Promise.all([get(`flow_groups/${view.group.id}/durations`, { runs: 50 }), get("flow_runs", { flow_group_id: view.group.id, state: "Scheduled", order: "scheduled", limit: 50 })]);
     refill(history, durations.runs, () => bars(durations));
-    const ahead = planned.items.filter((one) => one.scheduled_start_time).sort((one, other) => (one.scheduled_start_time < other.scheduled_start_time ? -1 : 1)).slice(0, 5);
+    const ahead = planned.items.filter((one) => Date.parse(one.scheduled_start_time) > Date.now()).sort((one, other) => (one.scheduled_start_time < other.scheduled_start_time ? -1 : 1)).slice(0, 5);
     refill(next, ahead.map((one) => one.id), () => schedule(view, ahead));
   }), { kinds: ["flow_run_state"] });
   return () => fresh.stop();
 }
 
 function bars({ runs, success_rate: rate }) {
-  const longest = Math.max(1, ...runs.map((run) => secondsOf(run)));
+  // Runs that still go on, for days perhaps, are not to squeeze those that have ended.
+  const ended = runs.filter((run) => run.seconds !== null && run.seconds !== undefined);
+  const longest = Math.max(1, ...(ended.length ? ended : runs).map(secondsOf));
   const text = `Last ${runs.length} runs`;
   return [h("h2", runs.length ? text : "Last runs"), runs.length ? [
     h("div.history", { role: "list", "aria-label": `${text}, height is duration` }, [...runs].reverse().map((run) => {
       const said = `${run.name}: ${run.state}, ${run.start_time ? exact(run.start_time) : "not started"}, ${duration(secondsOf(run) * 1000)}`;
-      return h(`a.state-${run.state}`, { href: `/runs/${run.id}`, title: said, "aria-label": said, role: "listitem", style: { height: `${Math.max(14, (secondsOf(run) / longest) * 120)}px` } }, sign(run.state));
+      return h(`a.state-${run.state}`, { href: `/runs/${run.id}`, title: said, "aria-label": said, role: "listitem", style: { height: `${Math.min(124, Math.max(14, (secondsOf(run) / longest) * 120))}px` } }, sign(run.state));
     })),
-    h("p.soft", `Height is duration; the longest took ${duration(longest * 1000)}. Success rate: ${percent(rate)}.`)] : h("p.none", "It has not run yet.")];
+    h("p.soft", `Height is duration; the longest that has ended took ${duration(longest * 1000)}. Success rate: ${percent(rate)}.`)] : h("p.none", "It has not run yet.")];
 }
 
 const secondsOf = (run) => run.seconds ?? (run.start_time ? Math.max(0, (Date.now() - Date.parse(run.start_time)) / 1000) : 0);

@@ -4,12 +4,13 @@ import { fill, h } from "../../lib/dom.js";
 import { choice, input, labelList, parsed } from "../../lib/forms.js";
 import { act, action, ask, card, json, table } from "../../lib/parts.js";
 import { exact } from "../../lib/time.js";
+import { ownZone, ZONES } from "../../lib/zones.js";
 import { clockInWords, inWords } from "../../lib/words.js";
 import { scheduleOf } from "../flow.js";
 
 const UNITS = [["60", "minutes"], ["3600", "hours"], ["86400", "days"], ["604800", "weeks"]];
 const EDITABLE = new Set(["CronClock", "IntervalClock"]);
-const ZONES = Intl.supportedValuesOf ? ["UTC", ...Intl.supportedValuesOf("timeZone")] : ["UTC"];
+
 
 export async function schedules(view, panel) {
   const { group, flow } = view;
@@ -17,7 +18,7 @@ export async function schedules(view, panel) {
   const state = {
     view, times: h("div"), problem: h("p.bad", { role: "alert" }), clocks: h("div"), turn: 0, rest: restOf(followed),
     list: structuredClone(followed?.clocks ?? [cron()]),
-    zone: h("input", { list: "zones", value: followed?.clocks?.[0]?.start_date?.tz ?? Intl.DateTimeFormat().resolvedOptions().timeZone ?? "UTC", "aria-label": "Time zone", oninput: () => preview(state) }),
+    zone: h("input", { list: "zones", value: followed?.clocks?.[0]?.start_date?.tz ?? ownZone, "aria-label": "Time zone", oninput: () => preview(state) }),
   };
   state.save = action("Save for all versions", (button) => save(state, button), { kind: "primary" });
   const own = action("Use the schedule of the flow", (button) => forget(view, button), { reason: group.schedule ? null : "The flow's own schedule is followed already." });
