@@ -3,7 +3,7 @@ import { get, post } from "../lib/api.js";
 import { fill, h } from "../lib/dom.js";
 import { parameterField } from "../lib/fields.js";
 import { parsed, words } from "../lib/forms.js";
-import { act, card, empty, head, query, segment } from "../lib/parts.js";
+import { card, empty, head, query, segment } from "../lib/parts.js";
 import { exact } from "../lib/time.js";
 import { effectiveLabels } from "../lib/words.js";
 import { momentIn, ownZone, ZONES } from "../lib/zones.js";
@@ -195,11 +195,14 @@ function summary(view, wanted) {
 
 async function send(view) {
   for (const field of view.fields) field.wrong([]);
-  const run = await act(view.button, () => post("flow_runs", body(view)).catch((error) => {
+  view.button.disabled = true;
+  try {
+    const run = await post("flow_runs", body(view));
+    location.assign(`/runs/${run.id}`);
+  } catch (error) {
+    view.button.disabled = false;
     showWrong(view, error);
-    throw error;
-  }), "The run is created.");
-  if (run) location.assign(`/runs/${run.id}`);
+  }
 }
 
 // What the server says of parameters stands at their fields.
