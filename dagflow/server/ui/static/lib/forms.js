@@ -59,6 +59,7 @@ export async function part(element, work) {
     await work();
   } catch (error) {
     if (error.code === "UNREACHABLE" || error.status === 401) throw error;
+    delete element.dataset.shown; // so that the next answer takes the place of this
     fill(element, h("p.bad", error.status === 404 ? `The server does not know this: ${error.message}` : error.message));
   }
 }

@@ -13,6 +13,12 @@ export function momentIn(text, zone) {
   return new Date(moment);
 }
 
+// Now, as a schedule keeps where a clock begins.
+export function startNow(zone) {
+  const now = Date.now();
+  return { dt: new Date(now + offset(now, zone)).toISOString().slice(0, 19), tz: zone };
+}
+
 // How far a zone is ahead of UTC at a moment, in milliseconds.
 function offset(moment, zone) {
   let parts;

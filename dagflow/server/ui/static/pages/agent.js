@@ -21,17 +21,17 @@ export async function show(page) {
     refill(body, [agent, version(running.items), version(past.items), version(fits)], () => [h("div.cards",
       card("Details", facts([["Type", agent.type], ["Labels", labelList(agent.labels)], ["Heard of", moment(agent.last_queried)], ["Pool", agent.pool], ["Runs at once", agent.limit ?? "any number"], ["Host", agent.host], ["dagflow", agent.core_version], ["Since", moment(agent.created)], ["Id", copyable(agent.id)]])),
       card("In progress", list(running.items, "It executes nothing at the moment.")),
-      card("Waiting, and it could take", list(fits, "No waiting run fits its labels."))), card("Its last runs", list(past.items, "It has taken no run yet."))]);
+      card("Waiting, and it could take", list(fits, "No waiting run fits its labels."))), card("Its last runs", list(past.items, "It has taken no run yet.", { short: false }))]);
   }, { kinds: ["flow_run_state"] });
 }
 
-const takes = (agent, run) => (run.pool ?? null) === (agent.pool ?? null) && run.labels.every((label) => agent.labels.includes(label));
+const takes = (agent, run) => run.state !== "Paused" && (run.pool ?? null) === (agent.pool ?? null) && run.labels.every((label) => agent.labels.includes(label));
 
-function list(runs, none) {
+function list(runs, none, { short = true } = {}) {
   return table([
     { head: "Run", cell: (run) => [runLink(run), h("div.soft", flowLink(run))] },
     { head: "State", cell: (run) => badge(run.state, { late: run.late }) },
-    { head: "Started", hide: true, cell: (run) => moment(run.start_time) },
-    { head: "Duration", class: "number", hide: true, cell: (run) => (run.version === undefined ? "–" : lasting(run.start_time, run.end_time)) },
+    { head: short ? "Since" : "Started", cell: (run) => moment(run.start_time) },
+    ...(short ? [] : [{ head: "Duration", class: "number", hide: true, cell: (run) => lasting(run.start_time, run.end_time) }]),
   ], runs, { empty: none });
 }

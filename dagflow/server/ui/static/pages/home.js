@@ -22,7 +22,7 @@ export async function show(page) {
     for (const one of event.target.parentElement.children) one.setAttribute("aria-pressed", String(one === event.target));
     load();
   } }, name.replace(/(\d+)/, "$1 "))));
-  fill(page, head("Home", { tools: [ranges] }), view.strip, view.times, view.body);
+  fill(page, head("Home", { tools: [h("a.button", { href: "/events" }, "Events"), ranges] }), view.strip, view.times, view.body);
   const load = async () => {
     const summary = await get("summary", { hours: HOURS[range()] });
     if (isNew(summary) && !(await get("flows", { limit: 1 })).items.length) {

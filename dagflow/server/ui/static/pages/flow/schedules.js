@@ -4,7 +4,7 @@ import { fill, h } from "../../lib/dom.js";
 import { choice, input, labelList, parsed } from "../../lib/forms.js";
 import { act, action, ask, card, json, table } from "../../lib/parts.js";
 import { exact } from "../../lib/time.js";
-import { ownZone, ZONES } from "../../lib/zones.js";
+import { ownZone, startNow, ZONES } from "../../lib/zones.js";
 import { clockInWords, inWords } from "../../lib/words.js";
 import { scheduleOf } from "../flow.js";
 
@@ -20,12 +20,13 @@ export async function schedules(view, panel) {
     list: structuredClone(followed?.clocks ?? [cron()]),
     zone: h("input", { list: "zones", value: followed?.clocks?.[0]?.start_date?.tz ?? ownZone, "aria-label": "Time zone", oninput: () => preview(state) }),
   };
+  state.firstZone = state.zone.value;
   state.save = action("Save for all versions", (button) => save(state, button), { kind: "primary" });
   const own = action("Use the schedule of the flow", (button) => forget(view, button), { reason: group.schedule ? null : "The flow's own schedule is followed already." });
   fill(panel, h("div.split",
     card("Schedule", h("p.soft", group.schedule ? "This flow has a schedule of its own, kept here; versions registered later follow it too." : "The schedule of the registered flow is followed. Saving here puts another one over it."),
       group.schedule_problem ? h("p.bad", group.schedule_problem) : null,
-      h("div.field", h("label", "Time zone", state.zone), h("datalist", { id: "zones" }, ZONES.map((value) => h("option", { value })))),
+      h("div.field", h("label", "Time zone", state.zone), h("datalist", { id: "zones" }, ZONES.map((value) => h("option", { value }))), h("p.help", "In another zone, every clock begins anew, now.")),
       state.clocks, h("div.tools", action("Add a cron clock", () => add(state, cron())), action("Add an interval", () => add(state, { type: "IntervalClock", interval: 3600, parameter_defaults: {}, labels: null }))),
       state.problem, h("div.choices", own, state.save)),
     h("div", card("The next 10 times", state.times), card("In the flow itself", h("p", inWords(flow.schedule)), flow.schedule ? h("details", h("summary", "As it is kept"), json(flow.schedule)) : null))));
@@ -96,7 +97,12 @@ function defaults(state, clock, changed) {
   return h("details.field", { open: Object.keys(clock.parameter_defaults ?? {}).length > 0 }, h("summary", "Parameters for the runs of this clock"), text, wrong, h("p.help", `JSON by name: ${names.join(", ")}`));
 }
 
-const document_ = (state) => ({ type: "Schedule", clocks: state.list.map(({ wrong: _, ...clock }) => clock), ...state.rest });
+// Clocks that were there keep their beginning, which intervals are counted from; in another zone all begin anew.
+function wanted(state) {
+  const zone = state.zone.value.trim();
+  const clocks = state.list.map(({ wrong: _, ...clock }) => (clock.start_date || clock.type === "DatesClock" ? clock : { ...clock, start_date: startNow(zone) }));
+  return { schedule: { type: "Schedule", clocks, ...state.rest }, timezone: zone === state.firstZone ? null : zone };
+}
 
 async function preview(state) {
   const mine = ++state.turn;
@@ -106,7 +112,7 @@ async function preview(state) {
   const wrong = state.list.find((one) => one.wrong)?.wrong;
   try {
     if (wrong) throw new Error(wrong);
-    const { times } = state.list.length ? await post("schedules/preview", { schedule: document_(state), timezone: state.zone.value.trim() || null, count: 10 }) : { times: [] };
+    const { times } = state.list.length ? await post("schedules/preview", { ...wanted(state), count: 10 }) : { times: [] };
     if (mine !== state.turn) return;
     state.problem.textContent = "";
     state.save.disabled = false;
@@ -130,7 +136,7 @@ function timeTable(times) {
 
 async function save(state, button) {
   const { group } = state.view;
-  const done = await act(button, () => post(`flow_groups/${group.id}/schedule`, { schedule: document_(state), timezone: state.zone.value.trim() || null }), "The schedule is saved, for all versions.");
+  const done = await act(button, () => post(`flow_groups/${group.id}/schedule`, wanted(state)), "The schedule is saved, for all versions.");
   if (done) state.view.reload();
 }
 
