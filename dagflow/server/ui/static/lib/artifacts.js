@@ -21,7 +21,7 @@ function content(one) {
   const data = one.data ?? {};
   if (one.kind === "link") return h("p", h("a", { href: data.link }, data.link_text ?? data.link));
   if (one.kind === "progress") return h("p.progress", h("progress", { max: "100", value: data.progress ?? 0, "aria-label": one.key ?? "Progress" }), ` ${Math.round(data.progress ?? 0)} %`);
-  if (one.kind === "table" && Array.isArray((data.table ?? data).rows)) return rows(data.table ?? data);
+  if (one.kind === "table" && Array.isArray(data.rows)) return rows(data);
   if (one.kind === "markdown") return markdown(one, data.markdown ?? "");
   return json(data);
 }

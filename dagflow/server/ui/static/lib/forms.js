@@ -53,6 +53,12 @@ export function refill(element, key, ...children) {
   fill(element, children.map((one) => (typeof one === "function" ? one() : one)));
 }
 
+// What is newest stands at the right: begin there where not all has room.
+export function atEnd(element) {
+  requestAnimationFrame(() => (element.scrollLeft = element.scrollWidth));
+  return element;
+}
+
 // Load a part of a page; what the server refuses is said in its place.
 export async function part(element, work) {
   try {

@@ -24,7 +24,7 @@ function picture(runs, since, until, width) {
   const height = TOP + rows.length * ROW + 6;
   const now = Date.now();
   return s("svg.times-picture", { viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": `${runs.length} runs of ${rows.length} flows over time` },
-    axis(since, until, x, height), rows.map((list, place) => row(list, TOP + place * ROW, { x, left, width, until, now })),
+    axis(since, until, { x, height, most: Math.max(2, Math.floor((width - left) / 70)) }), rows.map((list, place) => row(list, TOP + place * ROW, { x, left, width, until, now })),
     now < until ? s("line.times-now", { x1: x(now), x2: x(now), y1: TOP - 8, y2: height }) : null);
 }
 
@@ -34,8 +34,8 @@ function grouped(runs) {
   return groups;
 }
 
-function axis(since, until, x, height) {
-  const step = STEPS.find((one) => (until - since) / one <= 8) ?? STEPS.at(-1);
+function axis(since, until, { x, height, most }) {
+  const step = STEPS.find((one) => (until - since) / one <= Math.min(8, most)) ?? STEPS.at(-1);
   const offset = new Date(since).getTimezoneOffset() * 60_000;
   const marks = [];
   for (let at = Math.ceil((since - offset) / step) * step + offset; at < until; at += step) marks.push(at);

@@ -1,7 +1,7 @@
 // How the last runs went, and what there is to know of a flow.
 import { get } from "../../lib/api.js";
 import { fill, h } from "../../lib/dom.js";
-import { labelList, part, refill } from "../../lib/forms.js";
+import { atEnd, labelList, part, refill } from "../../lib/forms.js";
 import { keepFresh } from "../../lib/live.js";
 import { card, copyable, facts, json } from "../../lib/parts.js";
 import { sign } from "../../lib/states.js";
@@ -28,10 +28,10 @@ function bars({ runs, success_rate: rate }) {
   const longest = Math.max(1, ...(ended.length ? ended : runs).map(secondsOf));
   const text = `Last ${runs.length} runs`;
   return [h("h2", runs.length ? text : "Last runs"), runs.length ? [
-    h("div.history", { role: "list", "aria-label": `${text}, height is duration` }, [...runs].reverse().map((run) => {
+    atEnd(h("div.history", { role: "list", "aria-label": `${text}, height is duration` }, [...runs].reverse().map((run) => {
       const said = `${run.name}: ${run.state}, ${run.start_time ? exact(run.start_time) : "not started"}, ${duration(secondsOf(run) * 1000)}`;
       return h(`a.state-${run.state}`, { href: `/runs/${run.id}`, title: said, "aria-label": said, role: "listitem", style: { height: `${Math.min(124, Math.max(14, (secondsOf(run) / longest) * 120))}px` } }, sign(run.state));
-    })),
+    }))),
     h("p.soft", `Height is duration; the longest that has ended took ${duration(longest * 1000)}. Success rate: ${percent(rate)}.`)] : h("p.none", "It has not run yet.")];
 }
 

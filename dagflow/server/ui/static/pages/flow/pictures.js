@@ -1,7 +1,7 @@
 // A flow as a graph with a table that says the same, and its last runs as a grid.
 import { get } from "../../lib/api.js";
 import { fill, h } from "../../lib/dom.js";
-import { part, refill } from "../../lib/forms.js";
+import { atEnd, part, refill } from "../../lib/forms.js";
 import { keepFresh } from "../../lib/live.js";
 import { empty, facts, table } from "../../lib/parts.js";
 import { sidePanel, taskPlace } from "../../lib/side.js";
@@ -70,8 +70,8 @@ export async function gridTab(view, panel) {
 function gridTable({ runs, tasks, cells, children }, open) {
   const order = runs.map((_, place) => place).reverse();
   const head = h("tr", h("th", { scope: "col" }, "Oldest to newest"), order.map((place) => h("th", { scope: "col" }, block(runs[place].state, { href: `/runs/${runs[place].id}`, title: `${runs[place].name}: ${runs[place].state}, ${exact(runs[place].start_time ?? runs[place].scheduled_start_time)}` }))));
-  return [h("h2", `Last ${runs.length} runs`), h("div.scroll", h("table.grid-table", h("thead", head), h("tbody", tasks.map((task) => h("tr", h("th", { scope: "row", title: task.slug }, task.name ?? task.slug),
-    order.map((place) => h("td", cell(runs[place], task.slug, cells[task.slug]?.[place] ?? null, children[task.slug]?.[place], open)))))))),
+  return [h("h2", `Last ${runs.length} runs`), atEnd(h("div.scroll", h("table.grid-table", h("thead", head), h("tbody", tasks.map((task) => h("tr", h("th", { scope: "row", title: task.slug }, task.name ?? task.slug),
+    order.map((place) => h("td", cell(runs[place], task.slug, cells[task.slug]?.[place] ?? null, children[task.slug]?.[place], open))))))))),
   h("p.soft", "Columns are runs, rows are tasks; choose a cell for the logs. ", ["Success", "Failed", "Running", "Pending"].map((state) => [badge(state), " "]))];
 }
 
