@@ -52,7 +52,7 @@ async function keys(panel) {
       { head: "Last used", hide: true, cell: (one) => moment(one.last_used) },
       { head: "Expires", cell: (one) => (one.expires ? moment(one.expires) : "never") },
       { head: "", cell: (one) => action("Revoke", (button) => revoke(button, one, load), { kind: "danger" }) },
-    ], items)) : empty("No API keys", h("p", "Without a key, everybody who reaches the server may do everything, if the server lets them in without one.")));
+    ], items)) : empty("No API keys", h("p", "A server that was started with require_key lets in nobody without one; any other lets in everybody who reaches it.")));
   });
   fill(panel, h("div.filters", action("New key", () => create(load), { kind: "primary" })), place);
   await load();
@@ -60,7 +60,7 @@ async function keys(panel) {
 
 async function create(load) {
   const fields = [input("name", "Name", { required: true, maxlength: "200" }, "Who uses it, or what for."), choice("scope", "Scope", SCOPES, "write"), input("expires", "Expires", { type: "datetime-local" }, "Empty: never.")];
-  const answer = await ask("New API key", { fields, confirm: "Create", body: h("p", "The first key closes the server to those who have none, this page too: log in with it then.") });
+  const answer = await ask("New API key", { fields, confirm: "Create", body: h("p", "Keys are asked for only by a server that was started with require_key; this page then needs one too.") });
   if (!answer) return;
   const made = await act(null, () => post("keys", { name: answer.name, scope: answer.scope, expires: answer.expires ? new Date(answer.expires).toISOString() : null }));
   if (!made) return;
