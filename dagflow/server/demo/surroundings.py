@@ -106,7 +106,7 @@ def _report(chance: random.Random) -> list[_Shown]:
     lines = "\n".join(f"| {name} | {number} |" for name, number in orders.items())
     text = f"# Sales\n\n**{sum(orders.values())}** orders.\n\n| Country | Orders |\n|---|---:|\n{lines}\n"
     rows = {"columns": ["country", "orders"], "rows": [list(pair) for pair in orders.items()]}
-    return [("markdown", "sales-report", {"markdown": text}), ("table", "sales-by-country", {"table": rows})]
+    return [("markdown", "sales-report", {"markdown": text}), ("table", "sales-by-country", rows)]
 
 
 def _models(chance: random.Random) -> list[_Shown]:

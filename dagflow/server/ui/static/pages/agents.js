@@ -1,67 +1,102 @@
-// Who executes runs: agents, and the pools that share work among them.
+// Agents and pools: who executes runs, where, and how many at once.
 import { all, del, get, patch, post } from "../lib/api.js";
-import { fits, health, labels } from "../lib/agents.js";
 import { fill, h } from "../lib/dom.js";
+import { input, labelList, part, refill, toggle, whole } from "../lib/forms.js";
 import { keepFresh } from "../lib/live.js";
-import { act, action, ask, card, head, table } from "../lib/parts.js";
+import { act, action, ask, card, empty, head, table, tabs } from "../lib/parts.js";
+import { moment } from "../lib/time.js";
 
-export async function show(page) {
-  const agents = h("div"), pools = h("div");
-  page.append(head("Agents & pools"), card("Agents", agents), card("Work pools", pools));
-
-  const fresh = { now: () => null };
-  Object.assign(fresh, await keepFresh(async () => {
-    const [found, queue, running, poolItems] = await Promise.all([all("agents"), get("queue", { limit: 200 }), get("flow_runs", { state: ["Running", "Submitted", "Cancelling"], limit: 200 }), all("work_pools")]);
-    found.sort((one, other) => Number(other.healthy) - Number(one.healthy) || (one.name ?? "").localeCompare(other.name ?? ""));
-    fill(agents, table([
-      { head: "Agent", cell: (one) => h("div", h("a.strong", { href: `/agents/${one.id}` }, one.name ?? one.id), h("div.soft.small", [one.type, one.host, one.core_version].filter(Boolean).join(" · "))) },
-      { head: "Heard of", cell: health }, { head: "Labels", cell: labels },
-      { head: "Runs", class: "number", cell: (one) => `${running.items.filter((run) => run.agent_id === one.id).length}${one.limit === null ? "" : ` of ${one.limit}`}` },
-      { head: "Could take", class: "number", hide: true, cell: (one) => queue.runs.filter((run) => fits(run, one)).length },
-      { head: "", hide: true, cell: (one) => action("Remove", async (button) => {
-        if ((await ask(`Remove ${one.name ?? "this agent"} from the list?`, { body: h("p", "This does not stop its process: one that still asks for work comes back."), confirm: "Remove", danger: true })) && (await act(button, () => del(`agents/${one.id}`), "The agent is off the list."))) await fresh.now();
-      }, { kind: "danger" }) },
-    ], found, { empty: "No agent has ever asked for work. Start one with: dagflow agent local start" }));
-    const details = await Promise.all(poolItems.map((one) => get(`work_pools/${encodeURIComponent(one.name)}`)));
-    fill(pools, h("div.filters", action("New pool", (button) => newPool(button, fresh), { kind: "primary" })), table([
-      { head: "Pool", cell: (one) => h("div", h("strong", one.name), one.paused ? h("span.warn", " paused") : null, h("div.soft.small", [one.type, one.description].filter(Boolean).join(" · "))) },
-      { head: "In use", class: "number", cell: (one) => `${one.in_use}${one.limit === null ? "" : ` of ${one.limit}`}` },
-      { head: "Queues", cell: (one) => queues(one, fresh) },
-      { head: "", cell: (one) => h("span.tools",
-        action(one.paused ? "Resume" : "Pause", (button) => act(button, () => patch(`work_pools/${encodeURIComponent(one.name)}`, { paused: !one.paused }), one.paused ? `${one.name} gives out runs again.` : `${one.name} gives out no runs; those that run go on.`).then(fresh.now)),
-        action("Limit", (button) => setLimit(button, one, fresh)), action("Delete", async (button) => {
-          if ((await ask(`Delete ${one.name}?`, { body: h("p", "Deployments that name it will wait for ever."), confirm: "Delete", danger: true, typed: one.name })) && (await act(button, () => del(`work_pools/${encodeURIComponent(one.name)}`), `${one.name} is deleted.`))) await fresh.now();
-        }, { kind: "danger" })) },
-    ], details, { empty: "No pool yet. Workers of a pool take what its deployments ask for: dagflow worker start --pool NAME" }));
-  }));
+export function show(page) {
+  const shown = tabs([["agents", "Agents"], ["pools", "Pools"]], (id, panel) => (id === "agents" ? agents(panel) : pools(panel)));
+  fill(page, head("Agents & pools"), shown.element);
 }
 
-function queues(pool, fresh) {
-  const items = pool.queues ?? [];
-  return h("ul.plain-list", items.map((one) => h("li", one.name, h("span.soft", ` · priority ${one.priority ?? 0}${one.limit === null || one.limit === undefined ? "" : ` · at most ${one.limit}`} `), action("×", async (button) => {
-    if ((await ask(`Delete the queue ${one.name}?`, { confirm: "Delete", danger: true })) && (await act(button, () => del(`work_pools/${encodeURIComponent(pool.name)}/queues/${encodeURIComponent(one.name)}`), "The queue is gone."))) await fresh.now();
-  }, { kind: "quiet", title: `Delete the queue ${one.name}` }))), h("li", action("Add a queue", (button) => newQueue(button, pool, fresh), { kind: "quiet" })));
+export const health = (agent) => h("span", { class: agent.healthy ? "good" : "warn" }, agent.healthy ? "✓ healthy" : "! silent");
+
+async function agents(panel) {
+  const place = h("div");
+  fill(panel, place);
+  const load = () => part(place, async () => {
+    const items = await all("agents");
+    items.sort((one, other) => other.healthy - one.healthy);
+    refill(place, [items, Math.floor(Date.now() / 10_000)], () => (items.length ? card(null, agentTable(items, load)) : empty("No agents", h("p", "An agent takes runs and executes them where it was started:"), h("p", h("code", "dagflow agent local start")), h("p", h("a", { href: "/start" }, "First steps")))));
+  });
+  const fresh = await keepFresh(load, { kinds: ["flow_run_state"] });
+  return () => fresh.stop();
 }
 
-const number = (text) => (text === "" || text === undefined ? null : Number(text));
-
-async function newPool(button, fresh) {
-  const given = await ask("New work pool", { confirm: "Create", fields: [
-    h("div.field", h("label", { for: "pool-name" }, "Name"), h("input", { id: "pool-name", name: "name", required: true })),
-    h("div.field", h("label", { for: "pool-type" }, "Type"), h("select", { id: "pool-type", name: "type" }, ["process", "docker", "kubernetes"].map((one) => h("option", { value: one }, one)))),
-    h("div.field", h("label", { for: "pool-limit" }, "Runs at once (empty: no limit)"), h("input", { id: "pool-limit", name: "limit", type: "number", min: "0" }))] });
-  if (given && (await act(button, () => post("work_pools", { name: given.name, type: given.type, limit: number(given.limit) }), `${given.name} is there.`))) await fresh.now();
+function agentTable(items, load) {
+  return table([
+    { head: "Agent", cell: (one) => [h("a.run-name", { href: `/agents/${one.id}` }, one.name ?? one.type), h("div.soft", one.type)] },
+    { head: "Health", cell: (one) => [health(one), h("div.soft", "heard of ", moment(one.last_queried))] },
+    { head: "Labels", cell: (one) => labelList(one.labels) },
+    { head: "Pool", hide: true, cell: (one) => one.pool ?? "–" },
+    { head: "At once", class: "number", hide: true, cell: (one) => one.limit ?? "any" },
+    { head: "Host", hide: true, cell: (one) => one.host ?? "–" },
+    { head: "dagflow", hide: true, cell: (one) => one.core_version ?? "–" },
+    { head: "", cell: (one) => action("Remove", (button) => forget(button, one, load), { kind: "danger" }) },
+  ], items);
 }
 
-async function setLimit(button, one, fresh) {
-  const given = await ask(`Limit of ${one.name}`, { confirm: "Save", fields: [h("div.field", h("label", { for: "pool-limit" }, "Runs at once (empty: no limit)"), h("input", { id: "pool-limit", name: "limit", type: "number", min: "0", value: one.limit ?? "" }))] });
-  if (given && (await act(button, () => patch(`work_pools/${encodeURIComponent(one.name)}`, { limit: number(given.limit) }), "The limit is saved."))) await fresh.now();
+export async function forget(button, agent, then) {
+  const sure = await ask(`Remove ${agent.name ?? agent.type} from the list?`, { confirm: "Remove", danger: true, body: h("p", agent.healthy ? "This does not stop its process; stop it where it runs." : "It was silent for a while; should it still run, it is not stopped by this.") });
+  if (sure && (await act(button, () => del(`agents/${agent.id}`), "The agent is removed from the list."))) then();
 }
 
-async function newQueue(button, pool, fresh) {
-  const given = await ask(`New queue in ${pool.name}`, { confirm: "Create", fields: [
-    h("div.field", h("label", { for: "queue-name" }, "Name"), h("input", { id: "queue-name", name: "name", required: true })),
-    h("div.field", h("label", { for: "queue-priority" }, "Priority (0 first)"), h("input", { id: "queue-priority", name: "priority", type: "number", min: "0", value: "0" })),
-    h("div.field", h("label", { for: "queue-limit" }, "Runs at once (empty: no limit)"), h("input", { id: "queue-limit", name: "limit", type: "number", min: "0" }))] });
-  if (given && (await act(button, () => post(`work_pools/${encodeURIComponent(pool.name)}/queues`, { name: given.name, priority: Number(given.priority), limit: number(given.limit) }), `The queue ${given.name} is there.`))) await fresh.now();
+// --- pools ---------------------------------------------------------------------------------------------------------
+
+async function pools(panel) {
+  const place = h("div");
+  const load = () => part(place, async () => {
+    const { items } = await get("work_pools");
+    const whole_ = await Promise.all(items.map((one) => get(`work_pools/${encodeURIComponent(one.name)}`)));
+    refill(place, whole_, () => (whole_.length ? h("div.cards", whole_.map((one) => pool(one, load))) : empty("No pools", h("p", "A pool puts agents together that take the same runs, in the order of its queues."))));
+  });
+  fill(panel, h("div.filters", action("New pool", () => create(load), { kind: "primary" })), place);
+  const fresh = await keepFresh(load, { kinds: ["flow_run_state"] });
+  return () => fresh.stop();
+}
+
+function pool(one, load) {
+  const path = `work_pools/${encodeURIComponent(one.name)}`;
+  const full = one.limit !== null && one.in_use >= one.limit;
+  return card([one.name, h("span.tag", one.type)],
+    one.description ? h("p", one.description) : null,
+    h("p", one.limit === null ? `${one.in_use} in use, no limit` : [h(`span.meter${full ? ".full" : ""}`, { "aria-hidden": "true" }, h("span", { style: { width: `${Math.min(100, (one.in_use / Math.max(1, one.limit)) * 100)}%` } })), `${one.in_use} of ${one.limit} in use`]),
+    h("p.tools", toggle(`${one.name} takes runs`, !one.paused, async (on) => {
+      const done = await act(null, () => patch(path, { paused: !on }), on ? `${one.name} takes runs again.` : `${one.name} is paused; what goes on is not stopped.`);
+      if (done) load();
+      return done;
+    }), one.paused ? h("strong.warn", "‖ paused") : "takes runs"),
+    h("h3", "Queues"), table([
+      { head: "Queue", cell: (queue) => queue.name }, { head: "Priority", class: "number", cell: (queue) => queue.priority }, { head: "Limit", class: "number", cell: (queue) => queue.limit ?? "none" },
+      { head: "", cell: (queue) => h("div.tools", action("Change", () => setQueue(path, queue, load)), action("Delete", (button) => removeQueue(button, path, queue, load), { kind: "danger", reason: queue.name === "default" ? "Every pool has a queue called default." : null })) },
+    ], one.queues ?? []),
+    h("h3", "Agents"), one.agents?.length ? h("ul", one.agents.map((agent) => h("li", h("a", { href: `/agents/${agent.id}` }, agent.name ?? agent.type), " ", health(agent)))) : h("p.none", "No agent takes runs of this pool: ", h("code", `dagflow agent local start --pool ${one.name}`)),
+    h("div.choices", action("Add a queue", () => setQueue(path, null, load)), action("Change", () => change(path, one, load)), action("Delete", (button) => removePool(button, path, one, load), { kind: "danger" })));
+}
+
+async function create(load) {
+  const answer = await ask("New pool", { confirm: "Create", fields: [input("name", "Name", { required: true, maxlength: "200" }), input("type", "Type", { value: "process", required: true }, "The kind of agents that take its runs, such as process, docker or kubernetes."), input("limit", "Runs at once", { type: "number", min: "0", placeholder: "no limit" }), input("description", "Description", {})] });
+  if (answer && (await act(null, () => post("work_pools", { name: answer.name, type: answer.type, limit: whole(answer.limit), description: answer.description || null }), `The pool ${answer.name} is there.`))) load();
+}
+
+async function change(path, one, load) {
+  const answer = await ask(`Change ${one.name}`, { confirm: "Save", fields: [input("limit", "Runs at once", { type: "number", min: "0", placeholder: "no limit", value: one.limit ?? "" }), input("description", "Description", { value: one.description ?? "" })] });
+  if (answer && (await act(null, () => patch(path, { limit: whole(answer.limit), description: answer.description || null }), "Saved."))) load();
+}
+
+async function setQueue(path, queue, load) {
+  const answer = await ask(queue ? `Change the queue ${queue.name}` : "Add a queue", { confirm: "Save", fields: [queue ? null : input("name", "Name", { required: true, maxlength: "200" }), input("priority", "Priority", { type: "number", min: "0", required: true, value: queue?.priority ?? 0 }, "Lower numbers go first."), input("limit", "Runs at once", { type: "number", min: "0", placeholder: "no limit", value: queue?.limit ?? "" })].filter(Boolean) });
+  if (answer && (await act(null, () => post(`${path}/queues`, { name: queue?.name ?? answer.name, priority: Number(answer.priority), limit: whole(answer.limit) }), "The queue is saved."))) load();
+}
+
+async function removeQueue(button, path, queue, load) {
+  if (!(await ask(`Delete the queue ${queue.name}?`, { confirm: "Delete", danger: true }))) return;
+  if (await act(button, () => del(`${path}/queues/${encodeURIComponent(queue.name)}`), "The queue is deleted.")) load();
+}
+
+async function removePool(button, path, one, load) {
+  if (!(await ask(`Delete the pool ${one.name}?`, { confirm: "Delete", danger: true, typed: one.name }))) return;
+  if (await act(button, () => del(path), "The pool is deleted.")) load();
 }

@@ -1,65 +1,82 @@
-// Values, secrets and artifacts that flows share.
-import { all, call, del, get, post } from "../lib/api.js";
+// What flows keep on the server: values by key, secrets by name, artifacts by key.
+import { del, get, post } from "../lib/api.js";
 import { artifact } from "../lib/artifacts.js";
 import { fill, h } from "../lib/dom.js";
-import { act, action, ask, card, head, table, tabs } from "../lib/parts.js";
+import { area, input, parsed, part } from "../lib/forms.js";
+import { act, action, ask, card, empty, head, query, table, tabs } from "../lib/parts.js";
 import { moment } from "../lib/time.js";
 
-const path = (name) => encodeURIComponent(name);
-
-export async function show(page) {
-  page.append(head("Data"));
-  const bar = tabs([["kv", "Values"], ["secrets", "Secrets"], ["artifacts", "Artifacts"]], (id, panel) => ({ kv: values, secrets, artifacts: latest }[id](panel)));
-  page.append(bar.element);
-  await bar.ready;
+export function show(page) {
+  const shown = tabs([["kv", "Keys and values"], ["secrets", "Secrets"], ["artifacts", "Artifacts"]], (id, panel) => ({ kv, secrets, artifacts })[id](panel));
+  fill(page, head("Data"), shown.element);
 }
 
-async function values(panel) {
-  const edit = async (button, key = "", value = null) => {
-    const text = h("textarea", { name: "value", rows: "8", id: "kv-value", spellcheck: "false" });
-    text.value = JSON.stringify(value, null, 2);
-    const given = await ask(key ? `Change ${key}` : "New value", { confirm: "Save", fields: [
-      h("div.field", h("label", { for: "kv-key" }, "Key"), h("input", { id: "kv-key", name: "key", value: key, required: true, readonly: Boolean(key) })),
-      h("div.field", h("label", { for: "kv-value" }, "Value (JSON)"), text)] });
-    if (given && (await act(button, () => post("kv", { key: given.key, value: JSON.parse(given.value) }), `${given.key} is kept.`))) await load();
-  };
-  const list = h("div");
-  panel.append(h("div.filters", action("New value", (button) => edit(button), { kind: "primary" })), card(null, list));
-  async function load() {
-    fill(list, table([
-      { head: "Key", cell: (one) => one.key }, { head: "Changed", cell: (one) => moment(one.updated) },
-      { head: "", cell: (one) => h("span.tools", action("Show or change", async (button) => edit(button, one.key, (await get(`kv/${path(one.key)}`)).value)),
-        action("Delete", async (button) => {
-          if ((await ask(`Delete ${one.key}?`, { confirm: "Delete", danger: true })) && (await act(button, () => del(`kv/${path(one.key)}`), `${one.key} is deleted.`))) await load();
-        }, { kind: "danger" })) },
-    ], await all("kv"), { empty: "No value is kept yet; flows write them with set_key_value." }));
-  }
+async function kv(panel) {
+  const place = h("div");
+  const load = () => part(place, async () => {
+    const { items } = await get("kv");
+    fill(place, items.length ? card(null, table([
+      { head: "Key", cell: (one) => h("code", one.key) },
+      { head: "Changed", hide: true, cell: (one) => moment(one.updated) },
+      { head: "", cell: (one) => h("div.tools", action("Show and change", (button) => edit(button, one.key, load)), action("Delete", (button) => remove(button, "kv", one.key, load), { kind: "danger" })) },
+    ], items)) : empty("No keys", h("p", "Tasks keep small values here with ", h("code", "dagflow.backend.set_key_value"), ".")));
+  });
+  fill(panel, h("div.filters", action("New key", (button) => edit(button, null, load), { kind: "primary" })), place);
   await load();
+}
+
+async function edit(button, key, load) {
+  const found = key === null ? { value: null } : await act(button, () => get(`kv/${encodeURIComponent(key)}`));
+  if (!found) return;
+  const fields = [key === null ? input("key", "Key", { required: true, maxlength: "500" }) : h("p", h("code", key)), area("value", "Value, as JSON", JSON.stringify(found.value, null, 2), "Text stands in quotes.", 10)];
+  const answer = await ask(key === null ? "New key" : "Change a value", { fields, confirm: "Save" });
+  if (answer && (await act(null, () => post("kv", { key: key ?? answer.key, value: parsed(answer.value, "The value") }), "Saved."))) load();
+}
+
+async function remove(button, kind, name, load) {
+  if (!(await ask(`Delete ${name}?`, { confirm: "Delete", danger: true, body: h("p", "Flows that read it will fail, or take their default.") }))) return;
+  if (await act(button, () => del(`${kind}/${encodeURIComponent(name)}`), `${name} is deleted.`)) load();
 }
 
 async function secrets(panel) {
-  const list = h("div");
-  panel.append(h("div.filters", action("New secret", async (button) => {
-    const given = await ask("New secret", { confirm: "Keep", fields: [
-      h("div.field", h("label", { for: "secret-name" }, "Name"), h("input", { id: "secret-name", name: "name", required: true })),
-      h("div.field", h("label", { for: "secret-value" }, "Value"), h("input", { id: "secret-value", name: "value", type: "password", required: true, autocomplete: "off" }), h("p.help", "It is encrypted, and not shown again here."))] });
-    if (given && (await act(button, () => post("secrets", given), `The secret ${given.name} is kept.`))) await load();
-  }, { kind: "primary" })), card(null, list));
-  async function load() {
-    fill(list, table([
-      { head: "Name", cell: (one) => one.name }, { head: "Changed", cell: (one) => moment(one.updated) },
-      { head: "", cell: (one) => action("Delete", async (button) => {
-        if ((await ask(`Delete ${one.name}?`, { body: h("p", "Flows that use it will fail."), confirm: "Delete", danger: true, typed: one.name })) && (await act(button, () => del(`secrets/${path(one.name)}`), `${one.name} is deleted.`))) await load();
-      }, { kind: "danger" }) },
-    ], await all("secrets"), { empty: "No secret is kept yet." }));
-  }
+  const place = h("div");
+  const { secrets: possible } = await get("health");
+  const load = () => part(place, async () => {
+    const { items } = await get("secrets");
+    fill(place, items.length ? card(null, table([
+      { head: "Name", cell: (one) => h("code", one.name) },
+      { head: "Changed", cell: (one) => moment(one.updated) },
+      { head: "Last used", hide: true, cell: (one) => moment(one.last_used) },
+      { head: "", cell: (one) => h("div.tools", action("Put in another", () => setSecret(one.name, load)), action("Delete", (button) => remove(button, "secrets", one.name, load), { kind: "danger" })) },
+    ], items)) : empty("No secrets", h("p", possible ? "Only names are shown here, never values." : "This server keeps none: it was started without a key to encrypt them with.")));
+  });
+  fill(panel, h("div.filters", action("New secret", () => setSecret(null, load), { kind: "primary", reason: possible ? null : "The server has no key to encrypt secrets with." })), place);
   await load();
 }
 
-async function latest(panel) {
-  const found = (await call("GET", "artifacts", {})).items;
-  const byKey = new Map();
-  for (const one of found) if (one.key && !(byKey.get(one.key)?.created > one.created)) byKey.set(one.key, one);
-  const items = [...byKey.values()].sort((one, other) => (one.key < other.key ? -1 : 1));
-  panel.append(h("p.soft", "The latest artifact under each key."), items.length ? h("div.cards", items.map((one) => artifact(one, h("a", { href: `/task-runs/${one.task_run_id}` }, "its task run")))) : h("p.none", "No artifact has a key yet."));
+async function setSecret(name, load) {
+  const fields = [name === null ? input("name", "Name", { required: true, maxlength: "500" }) : h("p", h("code", name)), input("value", "Value", { type: "password", required: true, autocomplete: "new-password" }, "It is encrypted, and not shown again.")];
+  const answer = await ask(name === null ? "New secret" : "Put in another value", { fields, confirm: "Save" });
+  if (answer && (await act(null, () => post("secrets", { name: name ?? answer.name, value: answer.value }), "The secret is saved."))) load();
+}
+
+// The latest of each key; all of one key when it is in the address.
+async function artifacts(panel) {
+  const key = query.get("key");
+  const place = h("div");
+  fill(panel, place);
+  await part(place, async () => {
+    const { items } = await get("artifacts", { key });
+    items.sort((one, other) => (one.updated < other.updated ? 1 : -1));
+    const latest = new Map();
+    const numbers = new Map();
+    for (const one of items.filter((item) => item.key)) {
+      if (!latest.has(one.key)) latest.set(one.key, one);
+      numbers.set(one.key, (numbers.get(one.key) ?? 0) + 1);
+    }
+    const shown = key ? items.slice(0, 50) : [...latest.values()];
+    const beside = (one) => [h("a", { href: `/task-runs/${one.task_run_id}` }, "task run"), key ? null : [" · ", h("a", { href: `/data?tab=artifacts&key=${encodeURIComponent(one.key)}` }, `all ${numbers.get(one.key)}`)]];
+    fill(place, key ? h("p", h("a", { href: "/data?tab=artifacts" }, "All keys"), ` · ${items.length} with the key `, h("code", key)) : null,
+      shown.length ? shown.map((one) => artifact(one, h("span.soft", beside(one)))) : empty("No artifacts with a key", h("p", "An artifact that a task creates with ", h("code", "key="), " is shown here, the latest of each key.")));
+  });
 }

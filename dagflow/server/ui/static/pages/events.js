@@ -1,30 +1,47 @@
-// What happened lately, and who did it.
+// What happened: the states that runs entered, the latest first.
 import { get } from "../lib/api.js";
 import { fill, h } from "../lib/dom.js";
 import { keepFresh } from "../lib/live.js";
-import { card, head, table } from "../lib/parts.js";
-import { badge } from "../lib/states.js";
+import { act, action, empty, head, query } from "../lib/parts.js";
+import { badge, group } from "../lib/states.js";
 import { moment } from "../lib/time.js";
 
+const PAGE = 100;
+const SHOWN = [["", "All states"], ["Failed", "Failed"], ["Running", "Running"], ["Done", "Ended otherwise"], ["Waiting", "Waiting"], ["actor", "Done by somebody"]];
+
 export async function show(page) {
-  const list = h("div");
-  const state = { pages: 1 };
-  page.append(head("Events"), card(null, list));
-  const fresh = await keepFresh(async () => {
-    const items = [];
-    let cursor = null;
-    for (let number = 0; number < state.pages; number++) {
-      const found = await get("activity", { limit: 100, cursor });
-      items.push(...found.items);
-      cursor = found.cursor;
-      if (!cursor) break;
-    }
-    fill(list, table([
-      { head: "When", cell: (one) => moment(one.timestamp) },
-      { head: "Run", cell: (one) => h("div", h("a", { href: `/runs/${one.run_id}` }, one.run_name), h("div.soft.small", one.flow_name)) },
-      { head: "State", cell: (one) => badge(one.state) },
-      { head: "What", cell: (one) => one.message ?? "" },
-      { head: "Who, and why", hide: true, cell: (one) => h("span.soft", [one.actor, one.reason].filter(Boolean).join(": ")) },
-    ], items, { empty: "Nothing has happened yet." }), cursor ? h("p", h("button", { type: "button", onclick: () => (state.pages++, fresh.now()) }, "Older")) : null);
-  });
+  const view = { items: [], cursor: null, list: h("ol.feed"), more: h("p"), none: h("div") };
+  const kind = h("select", { "aria-label": "What is shown", onchange: () => {
+    query.set({ show: kind.value });
+    draw(view);
+  } }, SHOWN.map(([id, text]) => h("option", { value: id, selected: id === query.get("show", "") }, text)));
+  fill(page, head("Events"), h("div.filters", kind), h("section.card", view.list, view.none, view.more));
+  await keepFresh(async () => {
+    const answer = await get("activity", { limit: PAGE });
+    const known = new Set(view.items.map((one) => one.seq));
+    const fresh = answer.items.filter((one) => !known.has(one.seq));
+    // When more happened than one answer holds, what is between is missing: begin anew.
+    if (fresh.length === answer.items.length) Object.assign(view, { items: answer.items, cursor: answer.cursor });
+    else view.items = [...fresh, ...view.items];
+    if (fresh.length || !view.drawn) draw(view);
+  }, { kinds: ["flow_run_state"] });
+}
+
+function draw(view) {
+  const wanted = query.get("show");
+  const items = view.items.filter((one) => !wanted || (wanted === "actor" ? one.actor : group(one.state) === wanted));
+  view.drawn = true;
+  fill(view.list, items.map(item));
+  fill(view.none, items.length ? null : empty(view.items.length ? "Nothing of that kind among the events loaded" : "Nothing happened yet"));
+  fill(view.more, view.cursor ? action("Earlier", (button) => act(button, async () => {
+    const next = await get("activity", { limit: PAGE, cursor: view.cursor });
+    view.items.push(...next.items);
+    view.cursor = next.cursor;
+    draw(view);
+  })) : null);
+}
+
+function item(one) {
+  return h("li", moment(one.timestamp), badge(one.state), h("div", h("a.run-name", { href: `/runs/${one.run_id}` }, one.run_name), h("span.soft", ` ${one.flow_name}`),
+    one.actor ? h("span.tag", ` by ${one.actor}`) : null, one.message || one.reason ? h("div.soft", one.message, one.reason ? ` (${one.reason})` : null) : null));
 }

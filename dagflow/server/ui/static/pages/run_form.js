@@ -1,249 +1,215 @@
-// A new run: what it is given is checked here as it is written, and by the server before it is made.
+// Asking for a run: what is shown here is what is sent, and nothing else.
 import { get, post } from "../lib/api.js";
 import { fill, h } from "../lib/dom.js";
-import { groupOf } from "../lib/flows.js";
-import { head, query, segment } from "../lib/parts.js";
-import { toast } from "../lib/bar.js";
+import { parameterField } from "../lib/fields.js";
+import { parsed, words } from "../lib/forms.js";
+import { card, empty, head, query, segment } from "../lib/parts.js";
+import { exact } from "../lib/time.js";
+import { effectiveLabels } from "../lib/words.js";
+import { momentIn, ownZone, ZONES } from "../lib/zones.js";
+import { find } from "./flow.js";
 
-const LEVELS = ["", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 const LEVEL = "DAGFLOW__LOGGING__LEVEL";
+const LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"];
 
 export async function show(page) {
-  const { group, flow, from } = await load();
-  const form = makeForm(group, flow, from);
-  page.append(head(`Run ${flow.name}`, { crumbs: [["Flows", "/flows"], [flow.project_name, `/flows?project_id=${flow.project_id}`], [flow.name, `/flows/${group.id}`]] }),
-    from ? h("p.soft", "Filled from ", h("a", { href: `/runs/${from.id}` }, from.name), ".") : "", form);
+  const from = query.get("from") ? await get(`flow_runs/${query.get("from")}`) : null;
+  const found = await find(segment(1));
+  const { group, flow } = found;
+  if (!flow) return fill(page, head(`Run ${group.flow_name}`), empty("All versions are archived", h("p", "Unarchive one first.")));
+  const view = { ...found, from, fields: [], summary: h("span"), problem: h("p.bad", { role: "alert" }), asJson: false };
+  make(view);
+  fill(page, head(`Run ${flow.name}`, { crumbs: [["Flows", "/flows"], [flow.name, `/flows/${group.id}`]], beside: h("span.soft", `version ${flow.version}${flow.archived ? " (archived)" : ""}`) }), form(view));
+  changed(view);
+  return null;
 }
 
-async function load() {
-  const id = segment(1);
-  const source = query.get("from");
-  const from = source ? await get(`flow_runs/${source}`) : null;
-  const { group } = await groupOf(id);
-  const same = query.get("version") === "same" && from;
-  const flow = await get(`flows/${same ? from.flow_id : group.flow_id ?? (await get("flows", { flow_group_id: group.id, limit: 1 })).items[0].id}`);
-  return { group, flow, from };
+function make(view) {
+  const { flow, group, from } = view;
+  view.start = startValues(view);
+  view.name = h("input", { placeholder: "made up by the server", maxlength: "1000", "aria-label": "Name of the run", oninput: () => changed(view) });
+  view.fields = (flow.parameters ?? []).map((one) => parameterField(one, () => changed(view)));
+  for (const field of view.fields) field.write(view.start[field.name]);
+  view.json = h("textarea", { rows: "10", spellcheck: "false", "aria-label": "Parameters as JSON", oninput: () => changed(view) });
+  view.labels = h("input", { value: (from?.labels ?? effectiveLabels(flow, group)).join(", "), "aria-label": "Labels", oninput: () => changed(view) });
+  view.context = h("textarea", { rows: "4", spellcheck: "false", "aria-label": "Context", value: JSON.stringify(from?.context ?? {}, null, 2), oninput: () => changed(view) });
+  view.startConfig = from?.run_config ?? group.run_config ?? flow.run_config;
+  view.config = h("textarea", { rows: "9", spellcheck: "false", "aria-label": "Run config", value: JSON.stringify(view.startConfig, null, 2), oninput: () => changed(view) });
+  view.level = h("select", { "aria-label": "Log level", onchange: () => setLevel(view) }, h("option", { value: "" }, "as the agent's"), LEVELS.map((one) => h("option", { value: one, selected: view.startConfig?.env?.[LEVEL] === one }, one)));
 }
 
-function makeForm(group, flow, from) {
-  const given = new URLSearchParams(location.search);
-  const fields = (flow.parameters ?? []).map((one) => parameterField(one, start(one, group, from, given)));
-  const asJson = h("textarea", { rows: "8", spellcheck: "false", "aria-label": "Parameters as JSON" });
-  const jsonProblem = h("p.problem", { role: "alert" });
-  const name = h("input", { id: "run-name", value: from ? "" : given.get("name") ?? "", placeholder: "two random words" });
-  const when = h("input", { id: "run-when", type: "datetime-local", step: "1" });
-  const zone = h("select", { "aria-label": "Time zone of the start" }, h("option", { value: "local" }, Intl.DateTimeFormat().resolvedOptions().timeZone), h("option", { value: "utc" }, "UTC"));
-  const labels = h("input", { id: "run-labels", value: (from?.labels ?? effectiveLabels(group, flow)).join(", ") });
-  const context = h("textarea", { id: "run-context", rows: "3", spellcheck: "false" });
-  context.value = JSON.stringify(from?.context ?? {}, null, 2);
-  const level = h("select", { id: "run-level" }, LEVELS.map((one) => h("option", { value: one }, one || "as it is set")));
-  const config = h("textarea", { id: "run-config", rows: "6", spellcheck: "false" });
-  config.value = JSON.stringify(from?.run_config ?? group.run_config ?? flow.run_config ?? null, null, 2);
-  const summary = h("p.summary", { role: "status" });
-  const problem = h("p.problem", { role: "alert" });
-  const button = h("button.primary", { type: "submit" }, "Run");
-  const view = { json: false };
-  const plain = h("div", fields.length ? fields.map((one) => one.element) : h("p.none", "This flow has no parameters."));
-  const raw = h("div", { hidden: true }, asJson, jsonProblem);
-  const toggle = h("button.quiet", { type: "button", "aria-pressed": "false", onclick: () => switchView() }, "As JSON");
-
-  function switchView() {
-    if (view.json) {
-      const values = readJson(asJson, jsonProblem);
-      if (values === undefined) return;
-      fields.forEach((one) => one.name in (values ?? {}) && one.set(values[one.name]));
-    } else asJson.value = JSON.stringify(valuesOf(fields), null, 2);
-    view.json = !view.json;
-    plain.hidden = view.json;
-    raw.hidden = !view.json;
-    toggle.textContent = view.json ? "As fields" : "As JSON";
-    toggle.setAttribute("aria-pressed", String(view.json));
-    tell();
+// Defaults of the flow, then of the group, then the run that this one is like, then the address.
+function startValues({ flow, group, from }) {
+  const values = {};
+  for (const one of flow.parameters ?? []) {
+    if (!one.required) values[one.name] = one.default;
+    if (one.name in (group.default_parameters ?? {})) values[one.name] = group.default_parameters[one.name];
+    if (from && one.name in from.parameters) values[one.name] = from.parameters[one.name];
+    const given = query.get(`param.${one.name}`);
+    if (given !== null) values[one.name] = fromAddress(given);
   }
+  return values;
+}
 
-  function collect() {
-    const parameters = view.json ? readJson(asJson, jsonProblem) : valuesOf(fields);
-    const wrong = !view.json && fields.some((one) => !one.check());
-    const contextValue = readJson(context, problem);
-    let runConfig = readJson(config, problem);
-    if (parameters === undefined || contextValue === undefined || runConfig === undefined || wrong) return null;
-    if (level.value) runConfig = { type: "UniversalRun", ...runConfig, env: { ...runConfig?.env, [LEVEL]: level.value } };
-    const untouched = JSON.stringify(runConfig) === JSON.stringify(group.run_config ?? flow.run_config ?? null);
-    return {
-      flow_id: flow.id, parameters, context: contextValue ?? {}, name: name.value.trim() || null,
-      labels: labels.value.split(",").map((one) => one.trim()).filter(Boolean), run_config: untouched ? null : runConfig,
-      scheduled_start_time: when.value ? (zone.value === "utc" ? `${when.value}Z` : new Date(when.value).toISOString()) : null,
-    };
+function fromAddress(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
   }
+}
 
-  function tell() {
-    const changed = fields.filter((one) => one.isChanged()).length;
-    fill(summary, when.value ? `Starts ${when.value.replace("T", " ")} ${zone.value === "utc" ? "UTC" : "local time"}` : "Starts now",
-      ` · parameters ${view.json ? "as JSON" : changed ? `${changed} changed` : "as they are by default"}`, ` · labels ${labels.value || "none"}`, level.value ? ` · logs from ${level.value}` : "");
-  }
+// --- the form ------------------------------------------------------------------------------------------------------
 
-  const form = h("form.run-form", { novalidate: true, oninput: tell, onsubmit: async (event) => {
+function form(view) {
+  const { from } = view;
+  view.button = h("button.primary", { type: "submit" }, "Run");
+  return h("form.form", { novalidate: true, onsubmit: (event) => {
     event.preventDefault();
-    fill(problem);
-    const body = collect();
-    if (!body) return form.querySelector(".wrong input, .wrong select, .wrong textarea")?.focus();
-    button.disabled = true;
-    try {
-      location.assign(`/runs/${(await post("flow_runs", body)).id}`);
-    } catch (error) {
-      button.disabled = false;
-      showProblems(error, fields, problem);
-    }
-    return null;
+    send(view);
   } },
-  h("section.card", h("div.head-line", h("h2", "Parameters"), h("div.tools", fields.length ? toggle : null)), plain, raw),
-  h("section.card", h("h2", "Run"),
-    h("div.field", h("label", { for: "run-name" }, "Name"), name),
-    h("div.field", h("label", { for: "run-when" }, "Start"), h("div.tools", when, zone), h("p.help", "Empty: now.")),
-    h("div.field", h("label", { for: "run-labels" }, "Labels"), labels, h("p.help", "An agent needs all of them; separated by commas."))),
-  h("details.card", h("summary", "Context, logs, run config"),
-    h("div.field", h("label", { for: "run-context" }, "Context (JSON)"), context), h("div.field", h("label", { for: "run-level" }, "Log level"), level, h("p.help", "Adds ", h("code", LEVEL), " to the environment of this run's process.")),
-    h("div.field", h("label", { for: "run-config" }, "Run config (JSON)"), config)),
-  h("div.submit-bar", summary, problem, button));
-  tell();
-  return form;
+  from ? h("p.soft", "Filled from ", h("a", { href: `/runs/${from.id}` }, from.name), from.flow_id === view.flow.id ? "." : `, a run of version ${from.flow_version}; this one is of version ${view.flow.version}.`) : null,
+  card("Parameters", parameters(view)),
+  card("When", when(view)),
+  card("Run", h("div.field", h("label", "Name", view.name)), h("div.field", h("label", "Labels", view.labels), h("p.help", "With commas between; only an agent that has all of them takes the run."))),
+  h("details.card", h("summary", "Context, log level, run config"),
+    h("div.field", h("label", "Context", view.context), h("p.help", "JSON by name; tasks read it from dagflow.context.")),
+    h("div.field", h("label", "Log level", view.level), h("p.help", `Sets ${LEVEL} in the env of the run config below, and nothing else.`)),
+    h("div.field", h("label", "Run config", view.config), h("button", { type: "button", onclick: () => {
+      view.config.value = JSON.stringify(view.startConfig, null, 2);
+      changed(view);
+    } }, "As it was"))),
+  view.problem, h("div.summary-bar", view.summary, view.button));
 }
 
-const valuesOf = (fields) => Object.fromEntries(fields.filter((one) => one.given()).map((one) => [one.name, one.value()]));
-const effectiveLabels = (group, flow) => group.labels ?? group.run_config?.labels ?? flow.run_config?.labels ?? [];
-
-// What a parameter starts with: the address, the run it is filled from, the group, the flow.
-function start(one, group, from, given) {
-  const text = given.get(`param.${one.name}`);
-  if (text !== null) {
+function parameters(view) {
+  if (!view.fields.length) return h("p.none", "This flow has no parameters.");
+  const fields = h("div", view.fields.map((one) => one.element));
+  const text = h("div", { hidden: true }, view.json);
+  const choose = (asJson) => {
     try {
-      return JSON.parse(text);
-    } catch {
-      return text;
+      if (asJson && !view.asJson) view.json.value = JSON.stringify(values(view), null, 2);
+      if (!asJson && view.asJson) {
+        const given = values(view);
+        for (const field of view.fields) field.write(given[field.name]);
+      }
+    } catch (error) {
+      view.problem.textContent = error.message;
+      return;
+    }
+    view.asJson = asJson;
+    fields.hidden = asJson;
+    text.hidden = !asJson;
+    buttons.forEach((one, place) => one.setAttribute("aria-pressed", String(asJson === (place === 1))));
+    changed(view);
+  };
+  const buttons = [h("button.chip", { type: "button", "aria-pressed": "true", onclick: () => choose(false) }, "Fields"), h("button.chip", { type: "button", "aria-pressed": "false", onclick: () => choose(true) }, "JSON")];
+  return [h("div.filters", { role: "group", "aria-label": "How to edit" }, buttons), fields, text];
+}
+
+function when(view) {
+  const soon = new Date(Date.now() + 3_600_000 - new Date().getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+  view.later = h("input", { type: "radio", name: "when", value: "later", onchange: () => changed(view) });
+  view.at = h("input", { type: "datetime-local", value: soon, "aria-label": "Date and time", oninput: () => {
+    view.later.checked = true;
+    changed(view);
+  } });
+  view.zone = h("input", { list: "zones", value: ownZone, "aria-label": "Time zone", oninput: () => changed(view) });
+  view.when = h("p.help");
+  return [h("label", h("input", { type: "radio", name: "when", value: "now", checked: true, onchange: () => changed(view) }), "Now"),
+    h("label", view.later, "Later"), h("div.row", h("div.field", view.at), h("div.field", view.zone, h("datalist", { id: "zones" }, ZONES.map((value) => h("option", { value }))))), view.when];
+}
+
+// --- what is sent --------------------------------------------------------------------------------------------------
+
+function values(view) {
+  if (view.asJson) {
+    const given = parsed(view.json.value, "The text of the parameters");
+    if (typeof given !== "object" || given === null || Array.isArray(given)) throw new Error("Parameters are a JSON object: values by name.");
+    return given;
+  }
+  const found = {};
+  const wrong = {};
+  for (const field of view.fields) {
+    try {
+      const value = field.read();
+      if (value !== undefined) found[field.name] = value;
+      field.wrong([]);
+    } catch (error) {
+      wrong[field.name] = [error.message];
+      field.wrong(wrong[field.name]);
     }
   }
-  if (from && one.name in (from.parameters ?? {})) return from.parameters[one.name];
-  if (one.name in (group.default_parameters ?? {})) return group.default_parameters[one.name];
-  return one.required ? undefined : one.default;
+  if (Object.keys(wrong).length) throw new Error(`Look at ${Object.keys(wrong).join(", ")}.`);
+  return found;
 }
 
-function readJson(field, problem) {
+function objectOf(text, what) {
+  const given = parsed(text || "null", what);
+  if (given !== null && (typeof given !== "object" || Array.isArray(given))) throw new Error(`${what} is a JSON object.`);
+  return given;
+}
+
+function body(view) {
+  const wanted = { flow_id: view.flow.id, parameters: values(view), labels: words(view.labels.value), context: objectOf(view.context.value, "The context") ?? {}, run_config: objectOf(view.config.value, "The run config") };
+  if (view.name.value.trim()) wanted.name = view.name.value.trim();
+  if (view.later.checked) wanted.scheduled_start_time = momentIn(view.at.value, view.zone.value.trim()).toISOString();
+  return wanted;
+}
+
+function setLevel(view) {
   try {
-    return JSON.parse(field.value || "null");
+    const config = objectOf(view.config.value, "The run config") ?? { type: "UniversalRun" };
+    const env = { ...config.env };
+    if (view.level.value) env[LEVEL] = view.level.value;
+    else delete env[LEVEL];
+    view.config.value = JSON.stringify({ ...config, env }, null, 2);
   } catch (error) {
-    problem.textContent = `${field.getAttribute("aria-label") ?? field.labels?.[0]?.textContent ?? "This"}: no JSON: ${error.message}`;
-    field.focus();
-    return undefined;
+    view.level.value = "";
+    view.problem.textContent = error.message;
+    return;
   }
+  changed(view);
 }
 
-function showProblems(error, fields, problem) {
-  const found = error.detail?.parameters ?? {};
-  let placed = false;
-  for (const one of fields) {
-    if (!found[one.name]) continue;
-    one.complain(Array.isArray(found[one.name]) ? found[one.name].join("; ") : String(found[one.name]));
-    placed = true;
-  }
-  for (const name of error.detail?.missing ?? []) fields.find((one) => one.name === name)?.complain("A value is needed.");
-  fill(problem, placed ? "Some values do not fit; see above." : error.message);
-  if (!placed) toast(error.message, "bad");
-}
-
-// --- one parameter -------------------------------------------------------------------------------------------------
-
-function typeOf(schema) {
-  const kinds = schema?.anyOf ?? schema?.oneOf ?? [schema ?? {}];
-  const real = kinds.filter((one) => one.type !== "null");
-  return { schema: real.length === 1 ? { ...real[0] } : {}, nullable: kinds.some((one) => one.type === "null") };
-}
-
-function parameterField(one, initial) {
-  const { schema, nullable } = typeOf(one.schema);
-  const kind = schema.enum ? "choice" : ["boolean", "integer", "number", "string"].includes(schema.type) ? schema.type : one.schema ? "json" : guess(initial);
-  const id = `param-${one.name}`;
-  const control = makeControl(kind, schema, id, nullable);
-  const problem = h("p.problem", { id: `${id}-problem`, role: "alert" });
-  const note = [one.required ? "required" : null, typeText(kind, schema, nullable), one.schema?.description ?? one.description].filter(Boolean).join(" · ");
-  const element = h("div.field", h("label", { for: id }, one.name), control, h("p.help", { id: `${id}-help` }, note), problem);
-  control.setAttribute("aria-describedby", `${id}-help ${id}-problem`);
-  const first = JSON.stringify(initial);
-  const field = {
-    name: one.name, element,
-    set: (value) => write(control, kind, value),
-    value: () => readValue(control, kind, nullable),
-    given: () => !(kind !== "boolean" && control.value === "" && (one.required || initial === undefined)),
-    isChanged: () => {
-      try {
-        return field.given() && JSON.stringify(field.value()) !== first;
-      } catch {
-        return true;
-      }
-    },
-    complain: (text) => {
-      problem.textContent = text;
-      element.classList.toggle("wrong", Boolean(text));
-      control.setAttribute("aria-invalid", String(Boolean(text)));
-    },
-    check: () => {
-      const text = wrong(control, kind, schema, one, field);
-      field.complain(text);
-      return !text;
-    },
-  };
-  field.set(initial);
-  control.addEventListener("change", field.check);
-  control.addEventListener("input", () => element.classList.contains("wrong") && field.check());
-  return field;
-}
-
-function guess(value) {
-  if (typeof value === "boolean") return "boolean";
-  if (typeof value === "number") return "number";
-  return typeof value === "string" ? "string" : "json";
-}
-
-function typeText(kind, schema, nullable) {
-  const range = [schema.minimum !== undefined ? `from ${schema.minimum}` : "", schema.maximum !== undefined ? `to ${schema.maximum}` : ""].filter(Boolean).join(" ");
-  const name = { choice: "one of these", integer: "whole number", number: "number", string: schema.format ?? "text", boolean: "yes or no", json: "JSON" }[kind];
-  return `${name}${range ? ` ${range}` : ""}${nullable ? ", or nothing" : ""}`;
-}
-
-function makeControl(kind, schema, id, nullable) {
-  if (kind === "choice") return h("select", { id }, nullable ? h("option", { value: "null" }, "nothing") : null, schema.enum.map((value) => h("option", { value: JSON.stringify(value) }, String(value))));
-  if (kind === "boolean") return h("input", { id, type: "checkbox" });
-  if (kind === "json") return h("textarea", { id, rows: "3", spellcheck: "false" });
-  if (kind === "string") return h("input", { id, type: schema.format === "date" ? "date" : "text" });
-  return h("input", { id, type: "number", step: kind === "integer" ? "1" : "any", min: schema.minimum, max: schema.maximum });
-}
-
-function write(control, kind, value) {
-  if (kind === "boolean") control.checked = Boolean(value);
-  else if (kind === "choice") control.value = JSON.stringify(value ?? null);
-  else if (kind === "json") control.value = value === undefined ? "" : JSON.stringify(value, null, 1);
-  else control.value = value ?? "";
-}
-
-function readValue(control, kind, nullable) {
-  if (kind === "boolean") return control.checked;
-  if (kind === "choice" || kind === "json") return JSON.parse(control.value || "null");
-  if (control.value === "" && (nullable || kind !== "string")) return null;
-  return kind === "string" ? control.value : Number(control.value);
-}
-
-function wrong(control, kind, schema, one, field) {
-  if (!field.given()) return one.required ? "A value is needed." : "";
-  let value;
+function changed(view) {
   try {
-    value = field.value();
+    const wanted = body(view);
+    view.problem.textContent = "";
+    view.when.textContent = wanted.scheduled_start_time ? `That is ${exact(wanted.scheduled_start_time, "utc")}, ${exact(wanted.scheduled_start_time, "local")} here.` : "";
+    fill(view.summary, summary(view, wanted));
+    view.button.disabled = view.flow.archived;
+    view.button.title = view.flow.archived ? "This version is archived." : "";
   } catch (error) {
-    return `This is no JSON: ${error.message}`;
+    view.problem.textContent = error.message;
+    view.button.disabled = true;
   }
-  if (control.validity?.badInput) return "This is no number.";
-  if (value === null) return "";
-  if (kind === "integer" && !Number.isInteger(value)) return "A whole number is needed.";
-  if (schema.minimum !== undefined && value < schema.minimum) return `At least ${schema.minimum}, please.`;
-  if (schema.maximum !== undefined && value > schema.maximum) return `At most ${schema.maximum}, please.`;
-  if (schema.pattern && !new RegExp(schema.pattern, "u").test(value)) return `It has to look like ${schema.pattern}.`;
-  return "";
+}
+
+function summary(view, wanted) {
+  const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+  const modified = Object.keys(wanted.parameters).filter((name) => !same(wanted.parameters[name], view.start[name]));
+  return [wanted.scheduled_start_time ? `at ${exact(wanted.scheduled_start_time)}` : "now", modified.length ? `parameters modified: ${modified.join(", ")}` : "parameters as they were",
+    wanted.labels.length ? `labels ${wanted.labels.join(", ")}` : "no labels", Object.keys(wanted.context).length ? "with a context" : null, same(wanted.run_config, view.startConfig) ? null : "run config modified"].filter(Boolean).join(" · ");
+}
+
+async function send(view) {
+  for (const field of view.fields) field.wrong([]);
+  view.button.disabled = true;
+  try {
+    const run = await post("flow_runs", body(view));
+    location.assign(`/runs/${run.id}`);
+  } catch (error) {
+    view.button.disabled = false;
+    showWrong(view, error);
+  }
+}
+
+// What the server says of parameters stands at their fields.
+function showWrong(view, error) {
+  view.problem.textContent = error.message;
+  const wrong = { ...error.detail?.parameters };
+  for (const name of error.detail?.missing ?? []) wrong[name] = ["A value is needed."];
+  for (const field of view.fields) field.wrong(wrong[field.name]);
+  view.fields.find((field) => wrong[field.name])?.element.scrollIntoView({ block: "center" });
 }

@@ -1,61 +1,73 @@
-// How the last runs went, and what the flow is.
+// How the last runs went, and what there is to know of a flow.
 import { get } from "../../lib/api.js";
-import { h } from "../../lib/dom.js";
+import { fill, h } from "../../lib/dom.js";
+import { atEnd, labelList, part, refill } from "../../lib/forms.js";
 import { keepFresh } from "../../lib/live.js";
-import { card, copyable, facts } from "../../lib/parts.js";
-import { inWords } from "../../lib/schedules.js";
+import { card, copyable, facts, json } from "../../lib/parts.js";
 import { sign } from "../../lib/states.js";
-import { duration, moment } from "../../lib/time.js";
+import { duration, exact, moment } from "../../lib/time.js";
+import { effectiveLabels, inWords, percent } from "../../lib/words.js";
+import { scheduleOf } from "../flow.js";
 
-const HEIGHT = 110;
-
-export async function overview(here, panel) {
-  const history = h("div");
-  const next = h("div");
-  panel.append(card("Last runs", history), h("div.cards", card("Next", next), card("Details", details(here)), parameters(here)), description(here));
-  const fresh = await keepFresh(async () => {
-    const [durations, planned] = await Promise.all([
-      get(`flow_groups/${here.group.id}/durations`, { runs: 60 }),
-      get("flow_runs", { flow_group_id: here.group.id, state: "Scheduled", order: "scheduled", limit: 50 }),
-    ]);
-    history.replaceChildren(bars(durations));
-    const rows = planned.items.sort((one, other) => (one.scheduled_start_time < other.scheduled_start_time ? -1 : 1)).slice(0, 5);
-    next.replaceChildren(h("p", inWords(here.group.schedule ?? here.flow.schedule)),
-      rows.length ? h("ul.plain-list", rows.map((run) => h("li", h("a", { href: `/runs/${run.id}` }, run.name), " ", moment(run.scheduled_start_time)))) : h("p.none", "No run is planned."));
-  });
+export async function overview(view, panel) {
+  const history = h("section.card");
+  const next = h("section.card");
+  fill(panel, history, h("div.cards", details(view), h("div", next, parameters(view)), notes(view)));
+  const fresh = await keepFresh(() => part(history, async () => {
+    const [durations, planned] = await Promise.all([get(`flow_groups/${view.group.id}/durations`, { runs: 50 }), get("flow_runs", { flow_group_id: view.group.id, state: "Scheduled", order: "scheduled", limit: 50 })]);
+    refill(history, durations.runs, () => bars(durations));
+    const ahead = planned.items.filter((one) => Date.parse(one.scheduled_start_time) > Date.now()).sort((one, other) => (one.scheduled_start_time < other.scheduled_start_time ? -1 : 1)).slice(0, 5);
+    refill(next, ahead.map((one) => one.id), () => schedule(view, ahead));
+  }), { kinds: ["flow_run_state"] });
   return () => fresh.stop();
 }
 
-// A bar for each run: as high as it took long, its state below; the newest on the right.
 function bars({ runs, success_rate: rate }) {
-  const finished = runs.filter((run) => run.start_time);
-  if (!finished.length) return h("p.none", "It has not run yet.");
-  const most = Math.max(...finished.map((run) => run.seconds ?? 0), 0.001);
-  return h("div", h("div.history", { role: "list" }, [...finished].reverse().map((run) => {
-    const title = `${run.name}: ${run.state}, ${run.seconds === null ? "not finished" : duration(run.seconds * 1000)}`;
-    return h("a.history-run", { href: `/runs/${run.id}`, title, "aria-label": title, role: "listitem" },
-      h(`span.history-bar.state-${run.state}`, { style: { height: `${Math.max(3, ((run.seconds ?? 0) / most) * HEIGHT)}px` } }),
-      h(`span.history-sign.state-${run.state}`, { "aria-hidden": "true" }, sign(run.state)));
-  })), h("p.soft", `The longest took ${duration(most * 1000)}.`, rate === null ? "" : ` ${Math.round(rate * 100)} % of the last ${finished.length} succeeded.`));
+  // Runs that still go on, for days perhaps, are not to squeeze those that have ended.
+  const ended = runs.filter((run) => run.seconds !== null && run.seconds !== undefined);
+  const longest = Math.max(1, ...(ended.length ? ended : runs).map(secondsOf));
+  const text = `Last ${runs.length} runs`;
+  return [h("h2", runs.length ? text : "Last runs"), runs.length ? [
+    atEnd(h("div.history", { role: "list", "aria-label": `${text}, height is duration` }, [...runs].reverse().map((run) => {
+      const said = `${run.name}: ${run.state}, ${run.start_time ? exact(run.start_time) : "not started"}, ${duration(secondsOf(run) * 1000)}`;
+      return h(`a.state-${run.state}`, { href: `/runs/${run.id}`, title: said, "aria-label": said, role: "listitem", style: { height: `${Math.min(124, Math.max(14, (secondsOf(run) / longest) * 120))}px` } }, sign(run.state));
+    }))),
+    h("p.soft", `Height is duration; the longest that has ended took ${duration(longest * 1000)}. Success rate: ${percent(rate)}.`)] : h("p.none", "It has not run yet.")];
 }
 
-function details({ group, flow }) {
-  return facts([
-    ["Version", `${flow.version}${flow.archived ? ", archived" : ""}`], ["Registered", moment(flow.created)],
-    ["Tasks", flow.tasks_count], ["Storage", flow.storage?.type], ["Run config", (group.run_config ?? flow.run_config)?.type],
-    ["Labels", (group.labels ?? flow.run_config?.labels ?? []).map((label) => h("span.tag", label))],
-    ["Made with", `dagflow ${flow.core_version}`], ["Version id", copyable(flow.id)], ["Group id", copyable(group.id)],
-  ]);
+const secondsOf = (run) => run.seconds ?? (run.start_time ? Math.max(0, (Date.now() - Date.parse(run.start_time)) / 1000) : 0);
+
+function details(view) {
+  const { flow, group } = view;
+  return card("Details", facts([
+    ["Version", `${flow.version}${flow.archived ? " (archived)" : ""}`], ["Project", h("a", { href: `/flows?project_id=${group.project_id}` }, flow.project_name)],
+    ["Registered", moment(flow.created)], ["Tasks", flow.tasks_count], ["Labels", labelList(effectiveLabels(flow, group))],
+    ["Tags", group.tags?.length ? labelList(group.tags) : null], ["Run config", (group.run_config ?? flow.run_config)?.type ?? "none"],
+    ["Storage", flow.storage?.type ?? "none"], ["dagflow", flow.core_version], ["Version id", copyable(flow.id)], ["Flow id", copyable(group.id)],
+  ]), h("details", h("summary", "Storage and run config"), json({ storage: flow.storage, run_config: group.run_config ?? flow.run_config })));
 }
 
-function parameters({ group, flow }) {
-  const known = flow.parameters ?? [];
-  return card("Parameters", known.length ? facts(known.map((one) => [one.name, h("div",
-    one.name in (group.default_parameters ?? {}) ? h("code", JSON.stringify(group.default_parameters[one.name])) : one.required ? h("span.warn", "required") : h("code", JSON.stringify(one.default)),
-    one.description ? h("div.soft.small", one.description) : null)])) : h("p.none", "It has none."));
+function schedule(view, ahead) {
+  const followed = scheduleOf(view);
+  const { group } = view;
+  return [h("h2", "Schedule"), h("p", inWords(followed), followed ? h("span.soft", group.is_schedule_active ? "" : " · off") : null),
+    group.schedule_problem ? h("p.bad", group.schedule_problem) : null,
+    ahead.length ? h("ul", ahead.map((run) => h("li", h("a", { href: `/runs/${run.id}` }, run.name), " ", moment(run.scheduled_start_time), h("span.soft", ` · ${exact(run.scheduled_start_time)}`)))) : h("p.none", "No run is planned.")];
 }
 
-function description({ group, flow }) {
+function parameters({ flow, group }) {
+  const list = flow.parameters ?? [];
+  return card("Parameters", list.length ? facts(list.map((one) => {
+    const value = group.default_parameters?.[one.name] ?? one.default;
+    const needed = one.required && !(one.name in (group.default_parameters ?? {}));
+    return [one.name, [needed ? h("strong", "required") : h("code", JSON.stringify(value)), one.description ? h("div.soft", one.description) : null]];
+  })) : h("p.none", "This flow has no parameters."));
+}
+
+function notes({ flow, group }) {
   const text = group.description ?? flow.description;
-  return text ? card("Read-me", h("div.readme", text)) : null;
+  return text ? card("Read me", h("div.read-me", text.split(/\n{2,}/).map((one) => {
+    const heading = /^#{1,4}\s+(.*)$/.exec(one.trim());
+    return heading ? h("h3", heading[1]) : h("p", one);
+  }))) : null;
 }

@@ -1,108 +1,146 @@
-// The schedule: that of the flow, or one of its group, with the next times while it is written.
-import { get, post } from "../../lib/api.js";
+// The schedule of a flow: clocks, their zone and parameters, and when that would be, while it is typed.
+import { post } from "../../lib/api.js";
 import { fill, h } from "../../lib/dom.js";
-import { act, action, card, facts, table } from "../../lib/parts.js";
-import { cronInWords, inWords } from "../../lib/schedules.js";
+import { choice, input, labelList, parsed } from "../../lib/forms.js";
+import { act, action, ask, card, json, table } from "../../lib/parts.js";
 import { exact } from "../../lib/time.js";
+import { ownZone, startNow, ZONES } from "../../lib/zones.js";
+import { clockInWords, inWords } from "../../lib/words.js";
+import { scheduleOf } from "../flow.js";
 
-const UNITS = { minutes: 60, hours: 3600, days: 86400 };
+const UNITS = [["60", "minutes"], ["3600", "hours"], ["86400", "days"], ["604800", "weeks"]];
+const EDITABLE = new Set(["CronClock", "IntervalClock"]);
 
-export async function schedulesTab(here, panel) {
-  const { group, flow } = here;
-  const now = group.schedule ?? flow.schedule;
-  const clocks = (group.schedule?.clocks ?? []).map(read).filter(Boolean);
-  const zone = h("input", { value: clocks[0]?.zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone, list: "zones", id: "zone-name" });
-  const list = h("div");
-  const times = h("div", { role: "status" });
-  let turn = 0;
 
-  function draw() {
-    fill(list, clocks.map((clock, number) => h("fieldset.clock", h("legend", `Clock ${number + 1}`),
-      clock.kind === "cron" ? cronFields(clock, preview) : intervalFields(clock, preview), defaultsField(clock, preview),
-      h("button.quiet", { type: "button", onclick: () => (clocks.splice(number, 1), draw(), preview()) }, "Remove"))));
-  }
-  async function preview() {
-    const mine = ++turn;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    if (mine !== turn) return;
-    if (!clocks.length) return fill(times, h("p.none", "Without a clock nothing is planned."));
-    try {
-      const found = await post("schedules/preview", { schedule: written(clocks, zone.value), timezone: zone.value, count: 10 });
-      if (mine === turn) fill(times, nextTimes(found.times));
-    } catch (error) {
-      if (mine === turn) fill(times, h("p.bad", error.message));
-    }
-    return null;
-  }
-  const save = (button, schedule, said) => act(button, () => post(`flow_groups/${group.id}/schedule`, { schedule, timezone: schedule ? zone.value : null }), said).then((done) => done && location.reload());
-
-  panel.append(
-    card("In force", facts([["Schedule", inWords(now)], ["From", now ? (group.schedule ? "this page, for all versions" : `the flow, version ${flow.version}`) : "nowhere"], ["Problem", group.schedule_problem ? h("span.bad", group.schedule_problem) : null]])),
-    card("A schedule for all versions", h("p.soft", "It takes the place of the one that is written in the flow."),
-      h("div.field", h("label", { for: "zone-name" }, "Time zone"), zone, h("datalist#zones", (Intl.supportedValuesOf?.("timeZone") ?? []).map((name) => h("option", { value: name })))),
-      list,
-      h("div.tools", h("button", { type: "button", onclick: () => (clocks.push({ kind: "cron", cron: "0 6 * * *", defaults: {} }), draw(), preview()) }, "Add a cron clock"),
-        h("button", { type: "button", onclick: () => (clocks.push({ kind: "interval", count: 1, unit: "hours", defaults: {} }), draw(), preview()) }, "Add an interval")),
-      h("h3.above", "The next 10 times"), times,
-      h("div.choices", action("Use the flow's own", (button) => save(button, null, "The flow's own schedule is in force."), { reason: group.schedule ? null : "It is in force." }),
-        action("Save", (button) => save(button, written(clocks, zone.value), "The schedule is saved; its runs are planned."), { kind: "primary" }))));
-  zone.addEventListener("input", preview);
-  draw();
-  await preview();
+export async function schedules(view, panel) {
+  const { group, flow } = view;
+  const followed = scheduleOf(view);
+  const state = {
+    view, times: h("div"), problem: h("p.bad", { role: "alert" }), clocks: h("div"), turn: 0, rest: restOf(followed),
+    list: structuredClone(followed?.clocks ?? [cron()]),
+    zone: h("input", { list: "zones", value: followed?.clocks?.[0]?.start_date?.tz ?? ownZone, "aria-label": "Time zone", oninput: () => preview(state) }),
+  };
+  state.firstZone = state.zone.value;
+  state.save = action("Save for all versions", (button) => save(state, button), { kind: "primary" });
+  const own = action("Use the schedule of the flow", (button) => forget(view, button), { reason: group.schedule ? null : "The flow's own schedule is followed already." });
+  fill(panel, h("div.split",
+    card("Schedule", h("p.soft", group.schedule ? "This flow has a schedule of its own, kept here; versions registered later follow it too." : "The schedule of the registered flow is followed. Saving here puts another one over it."),
+      group.schedule_problem ? h("p.bad", group.schedule_problem) : null,
+      h("div.field", h("label", "Time zone", state.zone), h("datalist", { id: "zones" }, ZONES.map((value) => h("option", { value }))), h("p.help", "In another zone, every clock begins anew, now.")),
+      state.clocks, h("div.tools", action("Add a cron clock", () => add(state, cron())), action("Add an interval", () => add(state, { type: "IntervalClock", interval: 3600, parameter_defaults: {}, labels: null }))),
+      state.problem, h("div.choices", own, state.save)),
+    h("div", card("The next 10 times", state.times), card("In the flow itself", h("p", inWords(flow.schedule)), flow.schedule ? h("details", h("summary", "As it is kept"), json(flow.schedule)) : null))));
+  draw(state);
 }
 
-// Clocks that can be written here; others are kept out of the form.
-function read(clock) {
-  const defaults = clock.parameter_defaults ?? {};
-  const zone = clock.start_date?.tz ?? "UTC";
-  if (clock.type === "CronClock") return { kind: "cron", cron: clock.cron, defaults, zone };
-  if (clock.type === "IntervalClock") {
-    const seconds = typeof clock.interval === "number" ? (clock.interval >= 1e6 ? clock.interval / 1e6 : clock.interval) : 3600;
-    const unit = Object.keys(UNITS).reverse().find((name) => seconds % UNITS[name] === 0) ?? "minutes";
-    return { kind: "interval", count: seconds / UNITS[unit], unit, defaults, zone };
-  }
-  return null;
+const cron = () => ({ type: "CronClock", cron: "0 9 * * *", parameter_defaults: {}, labels: null });
+const restOf = (schedule) => Object.fromEntries(["filters", "or_filters", "not_filters", "adjustments"].filter((name) => schedule?.[name]?.length).map((name) => [name, schedule[name]]));
+
+function add(state, clock) {
+  state.list.push(clock);
+  draw(state);
 }
 
-function written(clocks, zone) {
-  const midnight = { dt: "2026-01-01T00:00:00", tz: zone || "UTC" };
-  return { type: "Schedule", clocks: clocks.map((clock) => ({
-    type: clock.kind === "cron" ? "CronClock" : "IntervalClock",
-    ...(clock.kind === "cron" ? { cron: clock.cron, day_or: true } : { interval: Math.round(clock.count * UNITS[clock.unit] * 1e6) }),
-    start_date: midnight, end_date: null, parameter_defaults: clock.defaults, labels: null,
-  })) };
+function draw(state) {
+  fill(state.clocks, state.list.map((clock, place) => clockForm(state, clock, place)));
+  if (!state.list.length) fill(state.clocks, h("p.none", "No clock: the flow runs when it is asked to."));
+  preview(state);
 }
 
-function cronFields(clock, changed) {
-  const words = h("span.soft", cronInWords(clock.cron));
-  return h("label", "Cron (minute hour day month weekday)", h("input", { value: clock.cron, oninput: (event) => {
-    clock.cron = event.target.value;
-    words.textContent = cronInWords(clock.cron);
+function clockForm(state, clock, place) {
+  const said = h("span.soft", clockInWords({ ...clock, start_date: null }));
+  const changed = () => {
+    said.textContent = clockInWords({ ...clock, start_date: null });
+    preview(state);
+  };
+  const remove = action("Remove", () => {
+    state.list.splice(place, 1);
+    draw(state);
+  });
+  return h("fieldset.clock", h("legend", clock.type === "CronClock" ? "Cron" : clock.type === "IntervalClock" ? "Interval" : clock.type),
+    EDITABLE.has(clock.type) ? (clock.type === "CronClock" ? cronField(clock, changed) : intervalField(clock, changed)) : h("p.soft", "Clocks of this kind are made in code; it is kept as it is."), said,
+    defaults(state, clock, changed), h("div.choices", remove));
+}
+
+function cronField(clock, changed) {
+  return input("cron", "Minute, hour, day of month, month, day of week", { value: clock.cron, spellcheck: "false", oninput: (event) => {
+    clock.cron = event.target.value.trim();
     changed();
-  } }), words);
+  } });
 }
 
-function intervalFields(clock, changed) {
-  return h("div.tools", h("label", "Every ", h("input", { type: "number", min: "1", value: clock.count, oninput: (event) => ((clock.count = Number(event.target.value)), changed()) })),
-    h("select", { "aria-label": "Unit", onchange: (event) => ((clock.unit = event.target.value), changed()) }, Object.keys(UNITS).map((name) => h("option", { value: name, selected: name === clock.unit }, name))));
+function intervalField(clock, changed) {
+  const unit = [...UNITS].reverse().find(([size]) => clock.interval % Number(size) === 0)?.[0] ?? "60";
+  const read = (event) => {
+    const box = event.target.closest(".row");
+    clock.interval = Number(box.querySelector("input").value) * Number(box.querySelector("select").value);
+    changed();
+  };
+  return h("div.row", { oninput: read }, input("count", "Every", { type: "number", min: "1", value: clock.interval / Number(unit) }), choice("unit", "Unit", UNITS, unit));
 }
 
-function defaultsField(clock, changed) {
-  const problem = h("span.problem");
-  return h("label", "Parameters of its runs (JSON)", h("input", { value: JSON.stringify(clock.defaults), oninput: (event) => {
+function defaults(state, clock, changed) {
+  const names = (state.view.flow.parameters ?? []).map((one) => one.name);
+  if (!names.length) return null;
+  const wrong = h("p.problem");
+  const text = h("textarea", { rows: "3", spellcheck: "false", "aria-label": "Parameters of this clock", value: JSON.stringify(clock.parameter_defaults ?? {}, null, 2), oninput: () => {
     try {
-      clock.defaults = JSON.parse(event.target.value || "{}");
-      problem.textContent = "";
-      changed();
-    } catch {
-      problem.textContent = "This is no JSON yet.";
+      clock.parameter_defaults = parsed(text.value, "This");
+      delete clock.wrong;
+      wrong.textContent = "";
+    } catch (error) {
+      clock.wrong = error.message;
+      wrong.textContent = error.message;
     }
-  } }), problem);
+    changed();
+  } });
+  return h("details.field", { open: Object.keys(clock.parameter_defaults ?? {}).length > 0 }, h("summary", "Parameters for the runs of this clock"), text, wrong, h("p.help", `JSON by name: ${names.join(", ")}`));
 }
 
-function nextTimes(times) {
+// Clocks that were there keep their beginning, which intervals are counted from; in another zone all begin anew.
+function wanted(state) {
+  const zone = state.zone.value.trim();
+  const clocks = state.list.map(({ wrong: _, ...clock }) => (clock.start_date || clock.type === "DatesClock" ? clock : { ...clock, start_date: startNow(zone) }));
+  return { schedule: { type: "Schedule", clocks, ...state.rest }, timezone: zone === state.firstZone ? null : zone };
+}
+
+async function preview(state) {
+  const mine = ++state.turn;
+  state.save.disabled = true;
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  if (mine !== state.turn) return;
+  const wrong = state.list.find((one) => one.wrong)?.wrong;
+  try {
+    if (wrong) throw new Error(wrong);
+    const { times } = state.list.length ? await post("schedules/preview", { ...wanted(state), count: 10 }) : { times: [] };
+    if (mine !== state.turn) return;
+    state.problem.textContent = "";
+    state.save.disabled = false;
+    fill(state.times, timeTable(times));
+  } catch (error) {
+    if (mine !== state.turn) return;
+    state.problem.textContent = error.message;
+    fill(state.times, h("p.none", "Not before the schedule is right."));
+  }
+}
+
+function timeTable(times) {
+  const parameters = times.some((one) => Object.keys(one.parameters ?? {}).length);
   return table([
-    { head: "Here", cell: (one) => exact(one.utc, "local") }, { head: "There", hide: true, cell: (one) => `${one.local} ${one.timezone ?? ""}` }, { head: "UTC", cell: (one) => exact(one.utc, "utc") },
-    { head: "Parameters", hide: true, cell: (one) => (Object.keys(one.parameters ?? {}).length ? h("code", JSON.stringify(one.parameters)) : "") },
-  ], times, { empty: "It never comes true." });
+    { head: "There", cell: (one) => [one.local.slice(0, 16).replace("T", " "), h("span.soft", ` ${one.local.slice(19) || "Z"}`)] },
+    { head: "UTC", cell: (one) => exact(one.utc, "utc").slice(0, 16) },
+    ...(parameters ? [{ head: "With", cell: (one) => h("code", JSON.stringify(one.parameters)) }] : []),
+    ...(times.some((one) => one.labels) ? [{ head: "Labels", cell: (one) => labelList(one.labels) }] : []),
+  ], times, { empty: "There is no next time." });
+}
+
+async function save(state, button) {
+  const { group } = state.view;
+  const done = await act(button, () => post(`flow_groups/${group.id}/schedule`, wanted(state)), "The schedule is saved, for all versions.");
+  if (done) state.view.reload();
+}
+
+async function forget(view, button) {
+  if (!(await ask("Follow the schedule of the flow again?", { confirm: "Follow it", danger: true, body: h("p", "The schedule that is kept here is removed, and its planned runs with it.") }))) return;
+  if (await act(button, () => post(`flow_groups/${view.group.id}/schedule`, { schedule: null }), "The flow's own schedule is followed.")) view.reload();
 }
