@@ -65,19 +65,19 @@ def shell(server: InProcessServer, tmp_path: Path) -> Iterator[Any]:
 
 def test_from_an_empty_database_to_a_restarted_failure(site: Site, shell: Any, tmp_path: Path) -> None:
     page = site.open("/")
-    page.wait_for_selector("text=Four commands to a first run")
+    page.click("a:text-is('First steps')")
+    page.wait_for_selector("h1:text-is('First steps')")
     shell("create", "project", "shop")
     shell("register", "--project", "shop", "-p", "orders.py")
     shell("agent", "local", "start", stays=True)
-    page.wait_for_selector("text=1 flow registered", timeout=WAIT)
-    page.wait_for_selector("text=1 agent asking for work", timeout=WAIT)
+    page.wait_for_selector("a:text-is('Run it')", timeout=WAIT)
+    page.wait_for_selector("li.done:has-text('Start an agent')", timeout=WAIT)
 
-    page.click("text=1 flow registered")
     page.click("a:text-is('orders')")
-    page.click("a.primary:text-is('Run')")
+    page.click("a.primary:text-is('Run …')")
     (tmp_path / "blocked").touch()
-    page.fill("#param-rows", "4")
-    page.fill("#run-name", "first-try")
+    page.fill("#parameter-rows", "4")
+    page.get_by_label("Name of the run").fill("first-try")
     page.click("button[type=submit]:text-is('Run')")
 
     page.wait_for_selector("h1:text-is('first-try')")
@@ -164,10 +164,10 @@ def test_a_run_form_says_at_the_field_what_does_not_fit(site: Site) -> None:
         client.create_project("shop")
         answer = client.post("flows/register", {"flow": document, "project_name": "shop"})
     page = site.open(f"/flows/{answer['id']}/run")
-    page.fill("#param-weeks", "99")
+    page.fill("#parameter-weeks", "99")
     page.click("button[type=submit]:text-is('Run')")
-    assert page.inner_text("#param-weeks-problem") == "At most 52, please."
-    page.fill("#param-weeks", "12")
+    assert page.inner_text("#parameter-weeks ~ .problem") == "This is to be at most 52."
+    page.fill("#parameter-weeks", "12")
     page.click("button[type=submit]:text-is('Run')")
     page.wait_for_url("**/runs/*")
     with site.server.client() as client:

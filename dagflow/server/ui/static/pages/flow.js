@@ -31,15 +31,10 @@ export async function show(page) {
 
 // A flow by the id of its group or of a version. Returns {group, flow, all}: all its versions, newest first.
 export async function find(id, version = null) {
-  let group;
-  let chosen = null;
-  try {
-    group = await get(`flow_groups/${encodeURIComponent(id)}`);
-  } catch (error) {
-    if (error.status !== 404) throw error;
-    chosen = await get(`flows/${encodeURIComponent(id)}`);
-    group = await get(`flow_groups/${chosen.flow_group_id}`);
-  }
+  // Asked for as a list, which is empty where an item would be an error.
+  const isGroup = (await get("flows", { flow_group_id: id, limit: 1 })).items.length > 0;
+  const chosen = isGroup ? null : await get(`flows/${encodeURIComponent(id)}`);
+  const group = await get(`flow_groups/${encodeURIComponent(chosen?.flow_group_id ?? id)}`);
   const all = (await get("flows", { flow_group_id: group.id, limit: 200 })).items;
   const wanted = version ? all.find((one) => one.version === version) : all.find((one) => one.id === (chosen?.id ?? group.flow_id)) ?? all[0];
   if (version && !wanted) throw new Error(`${group.flow_name} has no version ${version}.`);
