@@ -165,7 +165,7 @@ def test_a_run_form_says_at_the_field_what_does_not_fit(site: Site) -> None:
         answer = client.post("flows/register", {"flow": document, "project_name": "shop"})
     page = site.open(f"/flows/{answer['id']}/run")
     page.fill("#parameter-weeks", "99")
-    page.click("button[type=submit]:text-is('Run')")
+    assert page.is_disabled("button[type=submit]:text-is('Run')")
     assert page.inner_text("#parameter-weeks ~ .problem") == "This is to be at most 52."
     page.fill("#parameter-weeks", "12")
     page.click("button[type=submit]:text-is('Run')")
