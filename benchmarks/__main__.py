@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from benchmarks import backend, building, cluster, engine, pools
+from benchmarks import backend, building, cluster, engine, pages, pools
 from benchmarks.flows import layered, mapped, work
 from benchmarks.measure import Row, cpu_seconds, micro, rst_table, table
 from dagflow import Flow
@@ -26,6 +26,7 @@ PARTS = {
     "pools": pools.rows,
     "dask": cluster.rows,
     "backend": backend.rows,
+    "pages": pages.rows,
 }
 
 
