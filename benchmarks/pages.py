@@ -89,8 +89,8 @@ def _page_rows(here: Backend, program: str, flow_id: str, large: str) -> Iterato
     here.client.post(f"flow_runs/{large_run}/begin", {})
     paths = [
         "/", "/flows", f"/flows/{group}", f"/flows/{group}?tab=grid", f"/flows/{group}?tab=tasks",
-        f"/flows/{group}/run", "/runs", "/runs?state=failed", f"/runs/{run['id']}", f"/runs/{run['id']}?tab=logs", "/queue", "/agents",
-        "/events", "/data", "/projects", "/admin",
+        f"/flows/{group}/run", "/runs", "/runs?state=failed", f"/runs/{run['id']}", f"/runs/{run['id']}?tab=logs",
+        "/queue", "/agents", "/events", "/data", "/projects", "/admin",
     ]  # fmt: skip
     paints, answers, weights = {}, [], {}
     with sync_playwright() as playwright:
