@@ -24,8 +24,8 @@ OPEN = {(method, path) for method in ("GET", "HEAD") for path in ("/api/health",
 
 @pytest.fixture
 def closed(start: Callable[..., InProcessServer]) -> InProcessServer:
-    """Give a server that asks for a key."""
-    return start(require_key=True)
+    """Give a server that asks for a key; its pages, which hold no data and need none, have tests of their own."""
+    return start(require_key=True, ui=False)
 
 
 def make_key(server: InProcessServer, scope: str, expires: str | None = None) -> str:
